@@ -1,0 +1,84 @@
+#include <xtape/autograd/array.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/storage.hpp>
+
+namespace xtape {
+
+namespace {
+
+constexpr std::size_t header_bytes = 128;  // a Block, padded so that the elements behind it stay aligned to 64
+
+std::size_t bytes_of(const Shape& shape, DType dtype) {
+    std::size_t bytes = size_of(dtype);
+    for (Index size : shape) {
+        if (size < 0) throw ShapeError(fmt::format("array: negative size in {}", to_string(shape)));
+        if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes) ||
+            bytes > std::numeric_limits<std::size_t>::max() / 4)
+            throw ShapeError(fmt::format("array: {} has more elements than memory can address", to_string(shape)));
+    }
+    return bytes;
+}
+
+}  // namespace
+
+Array Array::with_block(Block* block) {
+    Array array;
+    array.block_ = block;
+    return array;
+}
+
+Array Array::uninitialized(const Shape& shape, DType dtype) {
+    static_assert(sizeof(Block) <= header_bytes);
+    void* memory = storage::allocate(header_bytes + bytes_of(shape, dtype));
+    return with_block(new (memory) Block{1, dtype, shape.count(), static_cast<char*>(memory) + header_bytes, nullptr, shape});
+}
+
+Array Array::filled(const Shape& shape, DType dtype, double value) {
+    Array result = uninitialized(shape, dtype);
+    dispatch(dtype, [&](auto tag) {
+        using T = decltype(tag);
+        std::fill_n(result.mutable_data<T>(), result.size(), static_cast<T>(value));
+    });
+    return result;
+}
+
+Array Array::reshaped(const Shape& shape) const {
+    Block* owner = block_->owner ? block_->owner : block_;
+    owner->references.fetch_add(1, std::memory_order_relaxed);
+    void* memory = storage::allocate(header_bytes);
+    return with_block(new (memory) Block{1, dtype(), size(), block_->elements, owner, shape});
+}
+
+Array Array::astype(DType dtype) const {
+    if (dtype == this->dtype()) return *this;
+    Array result = uninitialized(shape(), dtype);
+    if (dtype == float64)
+        std::copy_n(data<float>(), size(), result.mutable_data<double>());
+    else
+        std::transform(data<double>(), data<double>() + size(), result.mutable_data<float>(),
+                       [](double value) { return static_cast<float>(value); });
+    return result;
+}
+
+Array Array::copy() const {
+    Array result = uninitialized(shape(), dtype());
+    std::memcpy(result.block_->elements, block_->elements, static_cast<std::size_t>(size()) * size_of(dtype()));
+    return result;
+}
+
+void Array::destroy(Block* block) noexcept {
+    Block* owner = block->owner;
+    const std::size_t elements = owner ? 0 : static_cast<std::size_t>(block->size) * size_of(block->dtype);
+    block->~Block();
+    storage::deallocate(block, header_bytes + elements);
+    if (owner) with_block(owner);  // gives up the reference that the reshaped array had
+}
+
+}  // namespace xtape

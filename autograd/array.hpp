@@ -1,0 +1,102 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <utility>
+
+#include <xtape/autograd/dtype.hpp>
+#include <xtape/autograd/shape.hpp>
+
+namespace xt {
+template <class D>
+class xexpression;
+}
+
+namespace xtape {
+
+/// A shared, contiguous, row-major array of float32 or float64 in pooled storage: one pointer, one block that holds
+/// reference count, shape and elements. Treated as immutable once shared; copies share the block.
+class Array {
+public:
+    /// No array at all: only assignment and the test for emptiness are allowed.
+    Array() = default;
+
+    Array(const Array& other) noexcept : block_(other.block_) { retain(); }
+    Array(Array&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+    Array& operator=(Array other) noexcept {
+        std::swap(block_, other.block_);
+        return *this;
+    }
+    ~Array() { release(); }
+
+    /// Evaluates any xtensor expression: double elements become float64, all others float32.
+    /// Defined in xtensor.hpp.
+    template <class E>
+    explicit Array(const xt::xexpression<E>& expression);
+
+    /// Elements left uninitialised. Throws ShapeError on a negative size.
+    static Array uninitialized(const Shape& shape, DType dtype);
+    static Array filled(const Shape& shape, DType dtype, double value);
+    static Array scalar(double value, DType dtype) { return filled({}, dtype, value); }
+
+    explicit operator bool() const { return block_ != nullptr; }
+
+    const Shape& shape() const { return block_->shape; }
+    Index shape(Index axis) const { return block_->shape[axis < 0 ? axis + rank() : axis]; }
+    Index rank() const { return block_->shape.rank(); }
+    Index size() const { return block_->size; }
+    DType dtype() const { return block_->dtype; }
+
+    /// Whether nobody else holds these elements, so that they may be overwritten.
+    bool unique() const {
+        const auto sole = [](const Block* b) { return b->references.load(std::memory_order_acquire) == 1; };
+        return block_ && sole(block_) && (!block_->owner || sole(block_->owner));
+    }
+
+    /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted.
+    template <class T>
+    const T* data() const {
+        return static_cast<const T*>(block_->elements);
+    }
+    template <class T>
+    T* mutable_data() {
+        return static_cast<T*>(block_->elements);
+    }
+
+    /// Element number `i` in row-major order.
+    double at(Index i) const { return dtype() == float32 ? double{data<float>()[i]} : data<double>()[i]; }
+
+    /// The same elements under another shape of equal size: shares them, copies nothing.
+    Array reshaped(const Shape& shape) const;
+
+    /// The same values with other elements; itself when the dtype is already right.
+    Array astype(DType dtype) const;
+
+    /// A block of its own with the same elements.
+    Array copy() const;
+
+private:
+    struct Block {
+        std::atomic<std::uint32_t> references;
+        DType dtype;
+        Index size;
+        void* elements;
+        Block* owner;  ///< the block whose elements a reshaped array shares, else null
+        Shape shape;
+    };
+
+    void retain() const noexcept {
+        if (block_) block_->references.fetch_add(1, std::memory_order_relaxed);
+    }
+    void release() noexcept {
+        if (block_ && block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(block_);
+    }
+    static void destroy(Block* block) noexcept;
+    static Array with_block(Block* block);
+
+    Block* block_ = nullptr;
+};
+
+}  // namespace xtape

@@ -1,0 +1,21 @@
+#include <xtape/autograd/error.hpp>
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace xtape {
+
+namespace {
+
+const char* base_name(const char* path) {
+    const char* slash = std::strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+}  // namespace
+
+Error::Error(const std::string& what, Where where)
+    : std::runtime_error(fmt::format("{}\n  recorded at {}:{}", what, base_name(where.file), where.line)) {}
+
+}  // namespace xtape

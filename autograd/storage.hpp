@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+
+/// Pooled memory: every array and every node of a tape comes from here and goes back here, because touching fresh
+/// memory costs several times more than passing over memory that was used before.
+namespace xtape::storage {
+
+/// At least `bytes`, aligned to 64 bytes; throws std::bad_alloc.
+void* allocate(std::size_t bytes);
+
+/// Gives back what `allocate(bytes)` returned; any thread may.
+void deallocate(void* block, std::size_t bytes) noexcept;
+
+/// Counters since the program began (fresh, reused) and of this moment (live, cached, peak), over all threads.
+struct Stats {
+    std::size_t live_bytes;    ///< handed out and not yet given back
+    std::size_t peak_bytes;    ///< the largest live_bytes since the last reset_peak
+    std::size_t cached_bytes;  ///< kept for reuse
+    std::size_t fresh_blocks;  ///< requests that had to ask the system
+    std::size_t reused_blocks; ///< requests answered from the pool
+};
+Stats stats();
+
+/// Starts a new peak measurement from the current live bytes.
+void reset_peak();
+
+/// Returns the cached large blocks to the system.
+void trim();
+
+}  // namespace xtape::storage
