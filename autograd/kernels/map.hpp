@@ -1,0 +1,118 @@
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <xtape/autograd/array.hpp>
+#include <xtape/autograd/kernels/broadcast.hpp>
+#include <xtape/autograd/kernels/odometer.hpp>
+#include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/simd.hpp>
+
+/// Element-wise passes: f takes and returns SIMD batches and is written once for both element types.
+namespace xtape::kernels {
+
+inline constexpr Index map_grain = 32768;  // elements a piece of work has at least: some 10 µs
+
+namespace detail {
+
+/// An operand of an inner run: a row of elements, or one element for all.
+template <class T>
+struct Row {
+    const T* first;
+    Batch<T> whole(Index i) const { return Batch<T>::load_unaligned(first + i); }
+    Batch<T> partial(Index i, Index n) const { return load_partial(first + i, n); }
+};
+
+template <class T>
+struct Still {
+    explicit Still(const T* element) : value(*element) {}
+    Batch<T> value;
+    Batch<T> whole(Index) const { return value; }
+    Batch<T> partial(Index, Index) const { return value; }
+};
+
+template <class T, class F, class... In>
+void map_run(T* out, Index n, const F& f, const In&... in) {
+    Index i = 0;
+    for (; i + lanes<T> <= n; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
+    if (i < n) store_partial<T>(out + i, f(in.partial(i, n - i)...), n - i);
+}
+
+/// Picks Row or Still for each operand in turn, then runs.
+template <class T, std::size_t N, class F, class... In>
+void map_row(T* out, Index n, const F& f, const std::array<const T*, N>& from, const std::array<bool, N>& moves,
+             const In&... in) {
+    constexpr std::size_t k = sizeof...(In);
+    if constexpr (k == N) {
+        map_run(out, n, f, in...);
+    } else if (moves[k]) {
+        map_row(out, n, f, from, moves, in..., Row<T>{from[k]});
+    } else {
+        map_row(out, n, f, from, moves, in..., Still<T>(from[k]));
+    }
+}
+
+template <class T, std::size_t N, class F>
+void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const T*, N>& in, const F& f) {
+    const Index run = plan.run;
+    const Index piece = std::min(run, map_grain);  // of one row
+    const Index pieces = piece > 0 ? (run + piece - 1) / piece : 0;
+    const Index grain = std::max<Index>(1, map_grain / std::max<Index>(piece, 1));
+    parallel_for(plan.rows * pieces, grain, [&](Index begin, Index end) {
+        Odometer<N> row(plan.outer, plan.outer_strides, begin / pieces);
+        for (Index task = begin; task < end; ++task) {
+            const Index first = task % pieces * piece;
+            std::array<const T*, N> from;
+            for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + row.offset(k) + (plan.moves[k] ? first : 0);
+            map_row(out + task / pieces * run + first, std::min(piece, run - first), f, from, plan.moves);
+            if ((task + 1) % pieces == 0) row.next();
+        }
+    });
+}
+
+template <class T, class F, class... In>
+void map_flat(T* out, Index n, const F& f, const In*... in) {
+    parallel_for(n, map_grain, [&](Index begin, Index end) { map_run(out + begin, end - begin, f, Row<T>{in + begin}...); });
+}
+
+}  // namespace detail
+
+/// f of every element. Works in x's buffer when nobody else holds it.
+template <class F>
+Array map(Array x, const F& f) {
+    Array out = x.unique() ? x : Array::uninitialized(x.shape(), x.dtype());
+    dispatch(x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        detail::map_flat(out.mutable_data<T>(), out.size(), f, std::as_const(x).template data<T>());
+    });
+    return out;
+}
+
+/// f over operands of one dtype that broadcast to `shape`. Works in the first buffer that fits and that nobody else holds.
+template <class F, class... Arrays>
+Array map_broadcast(const Shape& shape, const F& f, Arrays... operands) {
+    constexpr std::size_t count = sizeof...(Arrays);
+    const std::array<Array*, count> all{&operands...};
+    const DType dtype = all[0]->dtype();
+    Array out;
+    bool flat = true;
+    for (Array* operand : all) {
+        const bool fits = operand->shape() == shape;
+        flat = flat && fits;
+        if (!out && fits && operand->unique()) out = *operand;
+    }
+    if (!out) out = Array::uninitialized(shape, dtype);
+    dispatch(dtype, [&](auto tag) {
+        using T = decltype(tag);
+        if (flat) {
+            detail::map_flat(out.mutable_data<T>(), out.size(), f, operands.template data<T>()...);
+        } else if (out.size() > 0) {
+            const auto plan = plan_broadcast<count>(shape, {&operands.shape()...});
+            detail::map_broadcast<T, count>(plan, out.mutable_data<T>(), {operands.template data<T>()...}, f);
+        }
+    });
+    return out;
+}
+
+}  // namespace xtape::kernels

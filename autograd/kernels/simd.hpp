@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+
+#include <xsimd/xsimd.hpp>
+
+#include <xtape/autograd/shape.hpp>
+
+/// xsimd batches, whole and partial.
+namespace xtape::kernels {
+
+template <class T>
+using Batch = xsimd::batch<T>;
+
+template <class T>
+inline constexpr Index lanes = static_cast<Index>(Batch<T>::size);
+
+/// The first `n` lanes from memory, the others `fill`. A partial batch goes through the same instructions as a whole one, so
+/// that an element's bits do not depend on where a piece of work ends.
+template <class T>
+Batch<T> load_partial(const T* from, Index n, T fill = T(1)) {
+    alignas(64) T buffer[lanes<T>];
+    std::fill(std::copy_n(from, n, buffer), buffer + lanes<T>, fill);
+    return Batch<T>::load_aligned(buffer);
+}
+
+template <class T>
+void store_partial(T* to, Batch<T> value, Index n) {
+    alignas(64) T buffer[lanes<T>];
+    value.store_aligned(buffer);
+    std::copy_n(buffer, n, to);
+}
+
+/// f of each lane by itself: for functions that only the C library computes well.
+template <class F, class B, class... Bs>
+B by_lane(const F& f, const B& first, const Bs&... others) {
+    using T = typename B::value_type;
+    constexpr std::size_t operands = 1 + sizeof...(Bs);
+    alignas(64) T buffer[operands][lanes<T>];
+    std::size_t k = 0;
+    first.store_aligned(buffer[k++]);
+    (others.store_aligned(buffer[k++]), ...);
+    for (Index i = 0; i < lanes<T>; ++i) {
+        if constexpr (operands == 1)
+            buffer[0][i] = f(buffer[0][i]);
+        else
+            buffer[0][i] = f(buffer[0][i], buffer[1][i]);
+    }
+    return B::load_aligned(buffer[0]);
+}
+
+/// `value` in every lane of a batch of v's type.
+template <class B>
+B like(const B&, double value) {
+    return B(static_cast<typename B::value_type>(value));
+}
+
+}  // namespace xtape::kernels

@@ -1,0 +1,171 @@
+#include <xtape/autograd/ops.hpp>
+
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/casts.hpp>
+#include <xtape/autograd/ops/binary.hpp>
+#include <xtape/autograd/ops/recognise.hpp>
+
+/// Element-wise operations on two operands.
+namespace xtape {
+
+void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
+    if (a.dtype() == b.dtype()) return;
+    if (!AllowCasts::active())
+        throw DtypeError(fmt::format("{}: dtypes differ: {} {} with {} {}; astype(x, {}) converts", op, to_string(a.shape()),
+                                     name_of(a.dtype()), to_string(b.shape()), name_of(b.dtype()), name_of(float32)),
+                         where);
+    a = astype(std::move(a), float64, where);
+    b = astype(std::move(b), float64, where);
+}
+
+Variable operator+(Operand a, Operand b) {
+    const auto pass = [](const Variable& g) { return g; };
+    return binary("add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
+}
+
+Variable operator-(Operand a, Operand b) {
+    if (auto complement = complement_of_sigmoid(a, b)) return *std::move(complement);
+    return binary(
+        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; },
+        [](const Variable& g) { return g; }, [](const Variable& g) { return -g; });
+}
+
+Variable operator*(Operand a, Operand b) {
+    auto da = [b](const Variable& g) { return g * b; };
+    auto db = [a](const Variable& g) { return g * a; };
+    return binary("multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, std::move(da), std::move(db));
+}
+
+Variable operator/(Operand a, Operand b) {
+    auto da = [b](const Variable& g) { return g / b; };
+    auto db = [b](const Variable& g, const Variable& y) { return -(g * y / b); };
+    return binary("divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
+}
+
+namespace {
+
+/// 1 in place of a wherever b is 0, so that a^(b-1) and log(a) stay finite where their factor is 0.
+Operand one_where_zero(const Operand& a, const Operand& b) {
+    return b.is_scalar() ? a : Operand(where(equal(b, 0.0), 1.0, a));
+}
+
+Operand logarithm(const Operand& a) {
+    return a.is_scalar() ? Operand(std::log(a.scalar() == 0 ? 1 : a.scalar())) : Operand(log(one_where_zero(a, a).variable()));
+}
+
+/// Small whole exponents by multiplication; otherwise the C library's power, which unlike xsimd's is exact to the last bits
+/// and knows all signs and zeros.
+template <class B>
+B power(const B& x, const B& exponent, double scalar_exponent) {
+    if (scalar_exponent == 1) return x;
+    if (scalar_exponent == 2) return x * x;
+    if (scalar_exponent == 3) return x * x * x;
+    if (scalar_exponent == -1) return B(1) / x;
+    return kernels::by_lane([](auto base, auto to) { return std::pow(base, to); }, x, exponent);
+}
+
+}  // namespace
+
+Variable pow(Operand a, Operand b) {
+    const double exponent = b.is_scalar() ? b.scalar() : 0;
+    auto da = [a, b](const Variable& g) {
+        if (b.is_scalar() && b.scalar() == 0) return g * 0.0;
+        const Operand reduced = b.is_scalar() ? Operand(b.scalar() - 1) : Operand(b - 1.0);
+        return g * (b * pow(one_where_zero(a, b), reduced));
+    };
+    auto db = [a](const Variable& g, const Variable& y) { return g * (y * logarithm(a)); };
+    return binary(
+        "pow", std::move(a), std::move(b), [exponent](auto x, auto e) { return power(x, e, exponent); }, std::move(da),
+        std::move(db));
+}
+
+namespace {
+
+template <class F>
+Variable extremum(const char* op, Operand&& a, Operand&& b, const F& f) {
+    auto share = [](const Operand& mine, const Operand& y) {  // 1 where y is mine
+        return equal(mine, y);
+    };
+    auto da = [a, b, share](const Variable& g, const Variable& y) {
+        const Variable mine = share(a, y);
+        return g * (mine - 0.5 * (mine * share(b, y)));
+    };
+    auto db = [a, b, share](const Variable& g, const Variable& y) {
+        const Variable mine = share(b, y);
+        return g * (mine - 0.5 * (mine * share(a, y)));
+    };
+    return binary(op, std::move(a), std::move(b), f, std::move(da), std::move(db));
+}
+
+}  // namespace
+
+Variable maximum(Operand a, Operand b) {
+    return extremum("maximum", std::move(a), std::move(b),
+                    [](auto x, auto y) { return xsimd::select(x > y || xsimd::isnan(x), x, y); });  // NaN wins, as in NumPy
+}
+
+Variable minimum(Operand a, Operand b) {
+    return extremum("minimum", std::move(a), std::move(b),
+                    [](auto x, auto y) { return xsimd::select(x < y || xsimd::isnan(x), x, y); });
+}
+
+// ------------------------------------------------------------------------------------------------------- selection
+
+Variable where(const Variable& condition, Operand left, Operand right) {
+    const Where at = left.where();
+    const DType dtype = !left.is_scalar()    ? left.variable().dtype()
+                        : !right.is_scalar() ? right.variable().dtype()
+                                             : condition.dtype();
+    const auto as_variable = [dtype](Operand&& x) { return x.is_scalar() ? Variable(x.scalar(), dtype) : std::move(x).variable(); };
+    Variable a = as_variable(std::move(left));
+    Variable b = as_variable(std::move(right));
+    match_dtypes("where", a, b, at);
+    const Array test = condition.array().astype(a.dtype());
+    const Shape shape = shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
+    auto da = detail::on_broadcast(a, [condition](const Variable& g) { return where(condition, g, 0.0); });
+    auto db = detail::on_broadcast(b, [condition](const Variable& g) { return where(condition, 0.0, g); });
+    Array y = kernels::map_broadcast(
+        shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); }, std::move(a).array(),
+        std::move(b).array(), test);
+    return record("where", at, std::move(y), std::move(da), std::move(db));
+}
+
+Variable masked_fill(Variable x, const Variable& mask, double value, Where at) {
+    return where(mask, Operand(value, at), Operand(std::move(x), at));
+}
+
+// ------------------------------------------------------------------------------------------------------ comparison
+
+namespace {
+
+template <class B>
+B truth(const xsimd::batch_bool<typename B::value_type>& test) {
+    return xsimd::select(test, B(1), B(0));
+}
+
+}  // namespace
+
+Variable operator<(Operand a, Operand b) {
+    return mask("less", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x < y); });
+}
+Variable operator<=(Operand a, Operand b) {
+    return mask("less_equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x <= y); });
+}
+Variable operator>(Operand a, Operand b) {
+    return mask("greater", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x > y); });
+}
+Variable operator>=(Operand a, Operand b) {
+    return mask("greater_equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x >= y); });
+}
+Variable equal(Operand a, Operand b) {
+    return mask("equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x == y); });
+}
+Variable not_equal(Operand a, Operand b) {
+    return mask("not_equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(!(x == y)); });  // xsimd's != is false for NaN
+}
+
+}  // namespace xtape
