@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <xtape/autograd/shape.hpp>
+
+/// Transposes of blocks that fit into cache, in squares that fit into vector registers.
+namespace xtape::kernels {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t vector_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr std::size_t vector_bytes = 32;
+#else
+inline constexpr std::size_t vector_bytes = 16;
+#endif
+
+/// Rows in registers, transposed by swapping ever smaller off-diagonal blocks.
+template <class T>
+class Square {
+public:
+    static constexpr Index side = static_cast<Index>(vector_bytes / sizeof(T));
+
+    /// to[j * to_stride + i] = from[i * from_stride + j] for i, j in [0, side).
+    static void transpose(T* to, Index to_stride, const T* from, Index from_stride) {
+        Row rows[side];
+#pragma GCC unroll 16
+        for (Index i = 0; i < side; ++i) std::memcpy(&rows[i], from + i * from_stride, sizeof(Row));
+        swap_blocks<side / 2>(rows);
+#pragma GCC unroll 16
+        for (Index i = 0; i < side; ++i) std::memcpy(to + i * to_stride, &rows[i], sizeof(Row));
+    }
+
+private:
+    typedef T Row __attribute__((vector_size(vector_bytes)));
+    using Lanes = std::make_integer_sequence<int, static_cast<int>(side)>;
+
+    template <Index block>
+    static void swap_blocks(Row* rows) {
+        if constexpr (block > 0) {
+#pragma GCC unroll 16
+            for (Index i = 0; i < side; ++i) {
+                if ((i & block) == 0) swap<block>(rows[i], rows[i + block], Lanes());
+            }
+            swap_blocks<block / 2>(rows);
+        }
+    }
+
+    template <Index block, int... lane>
+    static void swap(Row& upper, Row& lower, std::integer_sequence<int, lane...>) {
+        constexpr int b = static_cast<int>(block), n = static_cast<int>(side);
+        const Row left = __builtin_shufflevector(upper, lower, ((lane & b) ? n + lane - b : lane)...);
+        const Row right = __builtin_shufflevector(upper, lower, ((lane & b) ? n + lane : lane + b)...);
+        upper = left;
+        lower = right;
+    }
+};
+
+/// transpose_block without regard to the cache.
+template <class T>
+void transpose_squares(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
+    constexpr Index side = Square<T>::side;
+    const Index whole_rows = rows / side * side, whole_cols = cols / side * side;
+    for (Index i = 0; i < whole_rows; i += side)
+        for (Index j = 0; j < whole_cols; j += side)
+            Square<T>::transpose(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride);
+    for (Index j = 0; j < cols; ++j)
+        for (Index i = j < whole_cols ? whole_rows : 0; i < rows; ++i)
+            to[j * to_stride + i] = from[i * from_stride + j];
+}
+
+/// Elements of a block, at most.
+inline constexpr Index block_elements = 4096;
+
+/// to[j * to_stride + i] = from[i * from_stride + j] for i in [0, rows), j in [0, cols).
+template <class T>
+void transpose_block(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
+    constexpr Index aliasing = 1024 / sizeof(T);
+    if (to_stride % aliasing != 0) {
+        transpose_squares(to, to_stride, from, from_stride, rows, cols);
+    } else {  // the rows of `to` would fight for a few sets of the cache: complete them elsewhere
+        alignas(64) T block[block_elements];
+        transpose_squares(block, rows, from, from_stride, rows, cols);
+        for (Index j = 0; j < cols; ++j) std::copy_n(block + j * rows, rows, to + j * to_stride);
+    }
+}
+
+}  // namespace xtape::kernels

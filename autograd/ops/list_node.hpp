@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <xtape/autograd/tape.hpp>
+
+/// Operations over a list of arrays, whose number of parents is known at run time only.
+namespace xtape {
+
+namespace detail {
+
+/// One rule for all parents: rule(g, i) is the gradient for parent i.
+template <class Rule>
+class ListNode final : public Node {
+public:
+    ListNode(const char* op, Where at, const Array& y, const std::vector<Variable>& arguments, Rule rule)
+        : Node(op, at, y.shape(), y.dtype()), rule_(std::move(rule)) {
+        parents_.reserve(arguments.size());
+        for (const Variable& x : arguments) parents_.push_back(x.node());
+    }
+
+    const NodePtr* parents() const override { return parents_.data(); }
+    std::size_t arity() const override { return parents_.size(); }
+
+    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+        if (freed) throw_freed(*this);
+        for (std::size_t i = 0; i < parents_.size(); ++i)
+            if (wanted[i]) out[i] = (*rule_)(g, i);
+    }
+
+    void free() override {
+        freed = true;
+        std::fill(parents_.begin(), parents_.end(), NodePtr());
+        rule_.reset();
+    }
+
+private:
+    std::vector<NodePtr> parents_;
+    std::optional<Rule> rule_;
+};
+
+}  // namespace detail
+
+/// record() for a list of arguments with one rule, called as rule(g, i) for argument i.
+template <class Rule>
+Variable record_list(const char* op, Where where, Array y, const std::vector<Variable>& arguments, Rule rule) {
+    const auto requires_grad = [](const Variable& x) { return x.requires_grad(); };
+    if (!recording() || std::none_of(arguments.begin(), arguments.end(), requires_grad)) return Variable(std::move(y));
+    NodePtr node(new detail::ListNode<Rule>(op, where, y, arguments, std::move(rule)));
+    if (KeepOutputs::active()) node->output = y;
+    return Variable(std::move(y), std::move(node));
+}
+
+}  // namespace xtape
