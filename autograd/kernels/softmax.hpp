@@ -1,0 +1,15 @@
+#pragma once
+
+#include <xtape/autograd/array.hpp>
+
+/// Softmax and its logarithm along one axis, each value shifted by its row's maximum first so that nothing overflows.
+/// They work in x's own buffer when nobody else holds it.
+namespace xtape::kernels {
+
+/// e^x / sum(e^x).
+Array softmax(Array x, Index axis);
+
+/// x - log(sum(e^x)).
+Array log_softmax(Array x, Index axis);
+
+}  // namespace xtape::kernels

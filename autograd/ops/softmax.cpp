@@ -1,0 +1,71 @@
+#include <xtape/autograd/ops/softmax.hpp>
+
+#include <utility>
+
+#include <xtape/autograd/kernels/softmax.hpp>
+#include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/tape.hpp>
+
+namespace xtape {
+
+namespace {
+
+// softmax: y = e^x / sum(e^x);  dx = y (g - sum(g y))
+class SoftmaxNode final : public Node {
+public:
+    SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
+        : Node("softmax", at, y.shape(), y.dtype()), axis(along), parent_(x.node()), y_(y) {
+        argument = x;
+        if (KeepOutputs::active()) output = y;
+    }
+
+    const NodePtr* parents() const override { return &parent_; }
+    std::size_t arity() const override { return 1; }
+
+    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+        if (freed) detail::throw_freed(*this);
+        if (!wanted[0]) return;
+        const Variable y(y_, NodePtr(this));
+        out[0] = y * (g - sum(g * y, axis, true, where));
+    }
+
+    void free() override {
+        freed = true;
+        parent_ = {};
+        y_ = {};
+        argument = {};
+    }
+
+    const Index axis;
+
+private:
+    NodePtr parent_;
+    Array y_;
+};
+
+}  // namespace
+
+Variable softmax(Variable x, Index axis, Where where) {
+    axis = shapes::axis("softmax", axis, x.rank(), where);
+    if (!x.requires_grad() || !recording()) return Variable(kernels::softmax(std::move(x).array(), axis));
+    Array y = kernels::softmax(x.array(), axis);
+    NodePtr node(new SoftmaxNode(where, y, x, axis));
+    return Variable(std::move(y), std::move(node));
+}
+
+// log_softmax: y = x - log(sum(e^x));  dx = g - e^y sum(g)
+Variable log_softmax(Variable x, Index axis, Where where) {
+    axis = shapes::axis("log_softmax", axis, x.rank(), where);
+    auto dx = on(x, [axis, where](const Variable& g, const Variable& y) {
+        return g - exp(y, where) * sum(g, axis, true, where);
+    });
+    return record("log_softmax", where, kernels::log_softmax(std::move(x).array(), axis), std::move(dx));
+}
+
+std::optional<Variable> log_of_softmax(const Variable& x) {
+    const auto* node = dynamic_cast<const SoftmaxNode*>(x.node().get());
+    if (!node || !node->argument) return std::nullopt;
+    return log_softmax(node->argument, node->axis, node->where);
+}
+
+}  // namespace xtape
