@@ -1,0 +1,47 @@
+#include <xtape/nn/linear.hpp>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/ops.hpp>
+#include <xtape/nn/check.hpp>
+#include <xtape/nn/init.hpp>
+
+namespace xtape::nn {
+
+Linear::Linear(Index in, Index out, bool with_bias, Generator& generator, Where where) {
+    check::setting("Linear", "in", in, 1, where);
+    check::setting("Linear", "out", out, 1, where);
+    weight = init::layer_default({in, out}, static_cast<double>(in), generator);
+    if (with_bias) bias = init::layer_default({out}, static_cast<double>(in), generator);
+}
+
+Variable Linear::operator()(Variable x, Where where) const {
+    check::value(*this, x, where);
+    const Index in = weight.array().shape(0), out = weight.array().shape(1);
+    if (x.rank() == 0)
+        throw ShapeError(fmt::format("{}: the input must have at least one axis, of {}: it has rank 0", describe(), in),
+                         where);
+    check::size(*this, x, -1, in, "last axis", where);
+
+    // One product over all leading axes is faster than many small ones.
+    Shape result = x.shape();
+    const bool batched = x.rank() > 2;
+    if (batched) x = reshape(std::move(x), {result.count() / in, in}, where);
+    Variable y = matmul(std::move(x), weight, where);
+    if (bias) y = Operand(std::move(y), where) + Operand(bias, where);
+    result[result.rank() - 1] = out;
+    if (batched) y = reshape(std::move(y), result, where);
+    return called(std::move(y));
+}
+
+void Linear::visit(Visitor& v) {
+    v("weight", weight);
+    v("bias", bias);
+}
+
+std::string Linear::describe() const {
+    return fmt::format("Linear({}, {}{})", weight.array().shape(0), weight.array().shape(1),
+                       text::option("bias", static_cast<bool>(bias), true));
+}
+
+}  // namespace xtape::nn

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <xtape/autograd/random.hpp>
+#include <xtape/nn/module.hpp>
+
+namespace xtape::nn {
+
+/// X W + b, from (..., in) to (..., out).
+class Linear : public Module {
+public:
+    /// Weights and bias start uniform in +-1/sqrt(in), as PyTorch's do. Throws ValueError unless both sizes are at
+    /// least 1.
+    Linear(Index in, Index out, bool with_bias = true, Generator& generator = random::generator(),
+           Where where = Where::here());
+
+    Variable operator()(Variable x, Where where = Where::here()) const;
+
+    void visit(Visitor& v) override;
+    std::string describe() const override;
+
+    Parameter weight;  ///< (in, out)
+    Parameter bias;    ///< (out,); without a value when there is none
+};
+
+}  // namespace xtape::nn

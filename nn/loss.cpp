@@ -1,0 +1,167 @@
+#include <xtape/nn/loss.hpp>
+
+#include <fmt/format.h>
+
+#include <xtape/nn/labels.hpp>
+
+namespace xtape::nn {
+
+namespace {
+
+void check_values(const char* loss, const Variable& prediction, const Variable& target, Where where) {
+    if (!prediction || !target)
+        throw ValueError(fmt::format("{}: the {} has no value", loss, prediction ? "target" : "prediction"), where);
+    if (prediction.shape() != target.shape())
+        throw ShapeError(fmt::format("{}: prediction and target must have the same shape: {} != {}", loss,
+                                     to_string(prediction.shape()), to_string(target.shape())),
+                         where);
+}
+
+Operand at(Variable x, Where where) { return Operand(std::move(x), where); }
+
+Variable reduced(Variable losses, Reduction reduction, Where where) {
+    switch (reduction) {
+    case Reduction::mean:
+        return mean(std::move(losses), {}, false, where);
+    case Reduction::sum:
+        return sum(std::move(losses), {}, false, where);
+    case Reduction::none:
+        break;
+    }
+    return losses;
+}
+
+/// y log a, and 0 where both are 0.
+Variable times_log(const Variable& y, const Variable& a, Where where) {
+    const Variable both_zero = equal(at(y.detach(), where), 0) * equal(at(a.detach(), where), 0);
+    return masked_fill(at(y, where) * at(log(a, where), where), both_zero, 0, where);
+}
+
+}  // namespace
+
+Variable log_loss(const Variable& a, const Variable& y, Reduction reduction, Where where) {
+    check_values("log_loss", a, y, where);
+    Variable likelihood =
+        at(times_log(y, a, where), where) + times_log(Operand(1, where) - y, Operand(1, where) - a, where);
+    return reduced(negative(std::move(likelihood), where), reduction, where);
+}
+
+Variable bce_with_logits(const Variable& z, const Variable& y, Reduction reduction, Where where) {
+    check_values("bce_with_logits", z, y, where);
+    // F6 with y = 1 and y = 0 apart: log(1 + e^z) - y z would lose all digits of a small loss.
+    const Variable if_one = softplus(negative(z, where), where), if_zero = softplus(z, where);
+    const Variable not_y = Operand(1, where) - y;
+    return reduced(at(at(y, where) * if_one, where) + at(not_y, where) * if_zero, reduction, where);
+}
+
+Variable mse(const Variable& prediction, const Variable& target, Reduction reduction, Where where) {
+    check_values("mse", prediction, target, where);
+    return reduced(square(at(prediction, where) - target, where), reduction, where);
+}
+
+Variable l1(const Variable& prediction, const Variable& target, Reduction reduction, Where where) {
+    check_values("l1", prediction, target, where);
+    return reduced(abs(at(prediction, where) - target, where), reduction, where);
+}
+
+Variable huber(const Variable& prediction, const Variable& target, double delta, Reduction reduction, Where where) {
+    check_values("huber", prediction, target, where);
+    if (!(delta > 0)) throw ValueError(fmt::format("huber: delta must be above 0: {}", delta), where);
+    // With c = e limited to +-delta, c (e - c / 2) is both branches at once.
+    const Variable error = at(prediction, where) - target;
+    const Variable limited = clip(error, -delta, delta, where);
+    const Variable rest = at(error, where) - at(limited, where) * 0.5;
+    return reduced(at(limited, where) * rest, reduction, where);
+}
+
+Variable kl_div(const Variable& q, const Variable& t, Reduction reduction, Where where) {
+    check_values("kl_div", q, t, where);
+    // log 1 in place of log 0: finite, and so is its gradient.
+    const Variable zero = equal(at(t.detach(), where), 0);
+    const Variable log_t = log(masked_fill(t, zero, 1, where), where);
+    return reduced(at(t, where) * (at(log_t, where) - q), reduction, where);
+}
+
+Variable hinge(const Variable& score, const Variable& target, Reduction reduction, Where where) {
+    check_values("hinge", score, target, where);
+    for (Index i = 0; i < target.size(); ++i)
+        if (const double label = target.array().at(i); label != 1 && label != -1)
+            throw ValueError(fmt::format("hinge: the label at position {} must be -1 or 1: {}",
+                                         labels::position(target.shape(), i), label),
+                             where);
+    return reduced(relu(Operand(1, where) - at(target, where) * score, where), reduction, where);
+}
+
+// -------------------------------------------------------------------------------------------------------- with classes
+
+namespace {
+
+void check_classes(const char* loss, const Variable& scores, const IntArray& labels, const Variable& class_weights,
+                   Where where) {
+    if (!scores) throw ValueError(fmt::format("{}: the prediction has no value", loss), where);
+    if (scores.rank() != 2)
+        throw ShapeError(fmt::format("{}: the prediction must be (N, C): {} has {} axes", loss,
+                                     to_string(scores.shape()), scores.rank()),
+                         where);
+    const Index count = scores.shape()[0], classes = scores.shape()[1];
+    const Shape shape(labels.shape().begin(), labels.shape().end());
+    if (shape != Shape{count})
+        throw ShapeError(fmt::format("{}: there must be one label for each row of {}: labels {} != {}", loss,
+                                     to_string(scores.shape()), to_string(shape), to_string(Shape{count})),
+                         where);
+    if (const Index bad = labels::first_outside(labels, classes); bad >= 0)
+        throw ValueError(fmt::format("{}: the label at position {} must be in [0, {}): {}", loss, bad, classes,
+                                     labels::at(labels, bad)),
+                         where);
+    if (class_weights && class_weights.shape() != Shape{classes})
+        throw ShapeError(fmt::format("{}: there must be one weight for each class of {}: weights {} != {}", loss,
+                                     to_string(scores.shape()), to_string(class_weights.shape()),
+                                     to_string(Shape{classes})),
+                         where);
+}
+
+/// The label's column of each row: (N, C) to (N,).
+Variable picked(const Variable& scores, const IntArray& labels, Where where) {
+    IntArray column = labels;
+    column.reshape({labels.size(), std::size_t{1}});
+    return reshape(take_along_axis(scores, column, 1, where), {scores.shape()[0]}, where);
+}
+
+Variable reduced_classes(Variable losses, const Variable& sample_weights, Reduction reduction, Where where) {
+    if (reduction == Reduction::mean && sample_weights)
+        return at(sum(std::move(losses), {}, false, where), where) / sum(sample_weights, {}, false, where);
+    return reduced(std::move(losses), reduction, where);
+}
+
+}  // namespace
+
+Variable nll(const Variable& log_probabilities, const IntArray& labels, Reduction reduction,
+             const Variable& class_weights, Where where) {
+    check_classes("nll", log_probabilities, labels, class_weights, where);
+    Variable losses = negative(picked(log_probabilities, labels, where), where);
+    Variable sample_weights;
+    if (class_weights) {
+        sample_weights = take(class_weights, labels, 0, where);
+        losses = at(std::move(losses), where) * sample_weights;
+    }
+    return reduced_classes(std::move(losses), sample_weights, reduction, where);
+}
+
+Variable cross_entropy(const Variable& logits, const IntArray& labels, Reduction reduction, double label_smoothing,
+                       const Variable& class_weights, Where where) {
+    check_classes("cross_entropy", logits, labels, class_weights, where);
+    if (!(label_smoothing >= 0 && label_smoothing <= 1))
+        throw ValueError(fmt::format("cross_entropy: label_smoothing must be in [0, 1]: {}", label_smoothing), where);
+    const Variable log_probabilities = log_softmax(logits, 1, where);
+    if (label_smoothing == 0) return nll(log_probabilities, labels, reduction, class_weights, where);
+
+    Variable losses = nll(log_probabilities, labels, Reduction::none, class_weights, where);
+    const Variable weighted = class_weights ? at(log_probabilities, where) * class_weights : log_probabilities;
+    const Variable all_classes = sum(weighted, 1, false, where);
+    const double share = label_smoothing / static_cast<double>(logits.shape()[1]);
+    losses = at(at(losses, where) * (1 - label_smoothing), where) - at(all_classes, where) * share;
+    const Variable sample_weights = class_weights ? take(class_weights, labels, 0, where) : Variable();
+    return reduced_classes(std::move(losses), sample_weights, reduction, where);
+}
+
+}  // namespace xtape::nn

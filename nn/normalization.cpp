@@ -1,0 +1,155 @@
+#include <xtape/nn/normalization.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/ops.hpp>
+#include <xtape/nn/check.hpp>
+
+namespace xtape::nn {
+
+namespace {
+
+Parameter constant_parameter(const Shape& shape, double value) { return Array::filled(shape, float32, value); }
+
+void check_eps(const char* layer, double eps, Where where) {
+    if (!(eps >= 0)) throw ValueError(fmt::format("{}: eps must be at least 0: {}", layer, eps), where);
+}
+
+/// running + momentum (batch - running), in running's dtype; not recorded.
+Array moved(const Array& running, const Array& batch, double momentum) {
+    const NoGrad constant;
+    return (Variable(running) * (1 - momentum) + Variable(batch.astype(running.dtype())) * momentum).array();
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------------- batch normalisation
+
+BatchNorm::BatchNorm(const char* name, Index features, double eps, double momentum, bool affine, Where where)
+    : name_(name), eps_(eps), momentum_(momentum) {
+    check::setting(name, "features", features, 1, where);
+    check_eps(name, eps, where);
+    if (!(momentum >= 0 && momentum <= 1))
+        throw ValueError(fmt::format("{}: momentum must be in [0, 1]: {}", name, momentum), where);
+    if (affine) {
+        weight = constant_parameter({features}, 1);
+        bias = constant_parameter({features}, 0);
+    }
+    running_mean = Array::filled({features}, float32, 0);
+    running_var = Array::filled({features}, float32, 1);
+}
+
+Variable BatchNorm::normalized(Variable x, Where where) {
+    check::size(*this, x, 1, features(), "channels (axis 1)", where);
+    Shape axes{0}, channel{features()};
+    for (Index axis = 2; axis < x.rank(); ++axis) {
+        axes.push_back(axis);
+        channel.push_back(1);
+    }
+    const auto at = [where](Variable v) { return Operand(std::move(v), where); };
+    const auto by_channel = [&](const Variable& v) { return at(reshape(v, channel, where)); };
+
+    if (!training) {
+        // One factor and one summand for each channel, so that x is passed over twice only.
+        Variable factor = at(Variable(1, running_var.dtype())) / at(sqrt(at(Variable(running_var)) + eps_, where));
+        if (weight) factor = at(factor) * at(weight);
+        Variable summand = at(Variable(running_mean)) * at(negative(factor, where));
+        if (bias) summand = at(summand) + at(bias);
+        return at(at(std::move(x)) * by_channel(factor)) + by_channel(summand);
+    }
+
+    const Index count = x.size() / features();
+    if (count < 2)
+        throw ShapeError(fmt::format("{}: training needs more than one value per channel: {} has {}", describe(),
+                                     to_string(x.shape()), count),
+                         where);
+    const Variable mean_ = mean(x, axes, true, where);
+    Variable centred = at(std::move(x)) - at(mean_);
+    const Variable variance = mean(square(centred, where), axes, true, where);
+
+    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+    const Shape flat{features()};
+    running_mean = moved(running_mean, mean_.array().reshaped(flat), momentum_);
+    running_var = moved(running_var, (variance.detach() * unbiased).array().reshaped(flat), momentum_);
+
+    Variable factor = reciprocal(sqrt(at(variance) + eps_, where), where);
+    if (weight) factor = at(std::move(factor)) * by_channel(weight);
+    Variable y = at(std::move(centred)) * at(std::move(factor));
+    return bias ? at(std::move(y)) + by_channel(bias) : y;
+}
+
+void BatchNorm::visit(Visitor& v) {
+    v("weight", weight);
+    v("bias", bias);
+    v("running_mean", running_mean);
+    v("running_var", running_var);
+    v("training", training);
+}
+
+std::string BatchNorm::describe() const {
+    return fmt::format("{}({}{}{}{})", name_, features(), eps_ == 1e-5 ? "" : fmt::format(", eps={}", eps_),
+                       momentum_ == 0.1 ? "" : fmt::format(", momentum={}", momentum_),
+                       text::option("affine", static_cast<bool>(weight), true));
+}
+
+Variable BatchNorm1d::operator()(Variable x, Where where) {
+    check::value(*this, x, where);
+    if (x.rank() != 2 && x.rank() != 3)
+        throw ShapeError(fmt::format("{}: the input must be (N, C) or (N, C, L): {} has {} axes", describe(),
+                                     to_string(x.shape()), x.rank()),
+                         where);
+    return called(normalized(std::move(x), where));
+}
+
+Variable BatchNorm2d::operator()(Variable x, Where where) {
+    check::rank(*this, x, 4, "(N, C, H, W)", where);
+    return called(normalized(std::move(x), where));
+}
+
+// ------------------------------------------------------------------------------------------------- layer normalisation
+
+LayerNorm::LayerNorm(Index features, double eps, bool affine, Where where)
+    : LayerNorm(Shape{features}, eps, affine, where) {}
+
+LayerNorm::LayerNorm(const Shape& shape, double eps, bool affine, Where where) : shape_(shape), eps_(eps) {
+    if (shape.empty() || *std::min_element(shape.begin(), shape.end()) < 1)
+        throw ValueError(fmt::format("LayerNorm: the shape needs sizes of at least 1: {}", to_string(shape)), where);
+    check_eps("LayerNorm", eps, where);
+    if (affine) {
+        weight = constant_parameter(shape, 1);
+        bias = constant_parameter(shape, 0);
+    }
+}
+
+Variable LayerNorm::operator()(Variable x, Where where) const {
+    check::value(*this, x, where);
+    const Index first = x.rank() - shape_.rank();
+    if (first < 0 || !std::equal(shape_.begin(), shape_.end(), x.shape().begin() + first))
+        throw ShapeError(fmt::format("{}: the input's last axes must be {}: {}", describe(), to_string(shape_),
+                                     to_string(x.shape())),
+                         where);
+    const auto at = [where](Variable v) { return Operand(std::move(v), where); };
+    Shape axes;
+    for (Index axis = first; axis < x.rank(); ++axis) axes.push_back(axis);
+    const Variable mean_ = mean(x, axes, true, where);
+    Variable centred = at(std::move(x)) - at(mean_);
+    const Variable variance = mean(square(centred, where), axes, true, where);
+    Variable y = at(std::move(centred)) * at(reciprocal(sqrt(at(variance) + eps_, where), where));
+    if (weight) y = at(at(std::move(y)) * at(weight)) + at(bias);
+    return called(std::move(y));
+}
+
+void LayerNorm::visit(Visitor& v) {
+    v("weight", weight);
+    v("bias", bias);
+}
+
+std::string LayerNorm::describe() const {
+    return fmt::format("LayerNorm({}{}{})", shape_.rank() == 1 ? std::to_string(shape_[0]) : to_string(shape_),
+                       eps_ == 1e-5 ? "" : fmt::format(", eps={}", eps_),
+                       text::option("affine", static_cast<bool>(weight), true));
+}
+
+}  // namespace xtape::nn
