@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <xtape/autograd/ops.hpp>
+#include <xtape/optim/history.hpp>
+
+/// Pictures of a training and of a model. Each is drawn by gnuplot into a file that ends in .svg or .png (ValueError
+/// otherwise) and returns true; where gnuplot is not installed, the numbers go into a .csv beside it, one line on
+/// standard error says so, and the result is false. DataError when a file cannot be written.
+namespace xtape::optim {
+
+/// Loss, and beside it the metric when there is one, over the epochs: training and validation; the best epoch is
+/// marked. ValueError without epochs.
+bool draw_curves(const History& history, const std::filesystem::path& path, const std::string& title = "",
+                 Where where = Where::here());
+
+/// counts[i][j]: how often class i was taken for class j. Both of the same shape, all labels in [0, classes);
+/// ShapeError and ValueError otherwise.
+IntArray confusion_matrix(const IntArray& truth, const IntArray& predicted, Index classes, Where where = Where::here());
+
+/// A confusion matrix (n, n) as a heat map, each row coloured by its shares; with the counts up to 20 classes. Without
+/// names classes are numbered. ShapeError unless it is square with as many names; ValueError on negative counts.
+bool draw_confusion(const IntArray& counts, const std::vector<std::string>& names, const std::filesystem::path& path,
+                    const std::string& title = "", Where where = Where::here());
+
+/// A picture on a contact sheet.
+struct Tile {
+    Array image;        ///< (H, W) or (1, H, W), any range
+    std::string title;  ///< may have several lines; broken at spaces where it is too long
+};
+
+/// Grey images in a grid, from the lowest value in all of them (black) to the highest (white); 0 columns: about square.
+/// ShapeError on images of other shapes, ValueError on an empty list.
+bool draw_contact_sheet(const std::vector<Tile>& tiles, const std::filesystem::path& path,
+                        const std::string& title = "", Index columns = 0, Where where = Where::here());
+
+/// The kernels of a convolution's weights (K, C, h, w), red where positive and blue where negative: in a square when C
+/// is 1, else a row for each of the K, a column for each of the C. At most the first 64 rows and columns. ShapeError on
+/// another rank.
+bool draw_filters(const Array& weights, const std::filesystem::path& path, const std::string& title = "",
+                  Where where = Where::here());
+
+/// Points (n, 2) coloured by their n labels; behind them, when given, `probability` of class 1: called with (m, 2)
+/// points, it returns m values in [0, 1]; its line at 1/2 is drawn. ShapeError and ValueError on other shapes.
+bool draw_boundary(const Array& points, const Array& labels,
+                   const std::function<Variable(const Variable&)>& probability, const std::filesystem::path& path,
+                   const std::string& title = "", Where where = Where::here());
+
+}  // namespace xtape::optim

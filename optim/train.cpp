@@ -1,0 +1,122 @@
+#include <xtape/optim/train.hpp>
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include <xtape/optim/check.hpp>
+
+namespace xtape::optim {
+
+Snapshot snapshot_of(const ParameterList& parameters, const std::vector<Array*>& buffers) {
+    return [parameters, buffers]() -> Restore {
+        std::vector<Array> values, others;
+        for (const ParameterRef& parameter : parameters) values.push_back(parameter.array());
+        for (const Array* buffer : buffers) others.push_back(*buffer);
+        return [parameters, buffers, values = std::move(values), others = std::move(others)] {
+            for (std::size_t i = 0; i < values.size(); ++i) parameters[i].assign(values[i]);
+            for (std::size_t i = 0; i < others.size(); ++i) *buffers[i] = others[i];
+        };
+    };
+}
+
+namespace detail {
+
+void accumulate(Score& running, const Score& score, Where where) {
+    check(score.samples > 0, fmt::format("fit: a batch must have samples: {}", score.samples), where);
+    running.samples += score.samples;
+    const double part = static_cast<double>(score.samples) / static_cast<double>(running.samples);
+    running.loss += part * (score.loss - running.loss);
+    running.metric += part * (score.metric - running.metric);
+}
+
+}  // namespace detail
+
+FitLoop::FitLoop(FitOptions options, Index batches, Where where)
+    : options_(std::move(options)),
+      where_(where),
+      progress_({options_.out, options_.terminal.value_or(on_terminal(options_.out)), options_.line_seconds,
+                 options_.metric, options_.unit, options_.epochs, batches}),
+      batches_(batches) {
+    check(options_.epochs >= 0, fmt::format("fit: epochs must not be negative: {}", options_.epochs), where);
+    check(options_.patience >= 0, fmt::format("fit: patience must not be negative: {}", options_.patience), where);
+    history_.metric = options_.metric;
+}
+
+bool FitLoop::next_epoch() {
+    if (epoch_ > 0) end_epoch();
+    if (epoch_ == options_.epochs || history_.stopped_early) return false;
+    ++epoch_;
+    batch_ = 0;
+    running_ = {0, 0, 0};
+    begin_ = std::chrono::steady_clock::now();
+    progress_.begin_epoch(epoch_);
+    return true;
+}
+
+void FitLoop::add(const Score& score) {
+    ++batch_;
+    if (!std::isfinite(score.loss)) {
+        const std::string of = batches_ > 0 ? fmt::format(" of {}", batches_) : "";
+        throw Error(
+            fmt::format(
+                "fit: the loss is {} in epoch {}, batch {}{}; a smaller learning rate or clipping the gradients "
+                "may help",
+                score.loss, epoch_, batch_, of),
+            where_);
+    }
+    detail::accumulate(running_, score, where_);
+    progress_.batch(batch_, running_);
+}
+
+void FitLoop::end_epoch() {
+    check(batch_ > 0, fmt::format("fit: epoch {} had no batches", epoch_), where_);
+    Epoch epoch;
+    epoch.number = epoch_;
+    epoch.loss = running_.loss;
+    epoch.metric = running_.metric;
+    if (options_.optimizer) epoch.learning_rate = options_.optimizer->learning_rate();
+    if (options_.validate) {
+        progress_.validating();
+        const NoGrad constant;
+        const Score score = options_.validate();
+        epoch.validation_loss = score.loss;
+        epoch.validation_metric = score.metric;
+    }
+    epoch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    history_.epochs.push_back(epoch);
+    progress_.end_epoch(epoch);
+    compare(epoch);
+    if (options_.after_epoch) options_.after_epoch(epoch);
+}
+
+void FitLoop::compare(const Epoch& epoch) {
+    const bool metric = options_.watch == Watch::metric;
+    const double training = metric ? epoch.metric : epoch.loss;
+    const double watched = !options_.validate ? training : metric ? epoch.validation_metric : epoch.validation_loss;
+    check(!metric || !std::isnan(watched), fmt::format("fit: there is no {} to watch", options_.metric), where_);
+
+    const bool higher = metric && options_.metric_better == Better::higher;
+    const bool better = higher ? watched > best_ : watched < best_;
+    if (better || (std::isnan(best_) && !std::isnan(watched))) {
+        best_ = watched;
+        history_.best = epoch.number;
+        if (options_.snapshot) restore_ = options_.snapshot();
+    } else if (options_.patience > 0 && epoch.number - history_.best >= options_.patience) {
+        history_.stopped_early = epoch.number < options_.epochs;
+    }
+}
+
+History FitLoop::finish() {
+    const std::string watched = fmt::format("{}{}", options_.validate ? "val " : "",
+                                            options_.watch == Watch::metric ? options_.metric : "loss");
+    if (history_.stopped_early)
+        progress_.note(fmt::format("stopped early: no better {} in {} epochs", watched, options_.patience));
+    if (restore_ && history_.best < epoch_) {
+        restore_();
+        progress_.note(fmt::format("weights of epoch {} restored: {} {:.4f}", history_.best, watched, best_));
+    }
+    return std::move(history_);
+}
+
+}  // namespace xtape::optim
