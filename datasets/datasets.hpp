@@ -1,0 +1,10 @@
+#pragma once
+
+/// All of xtape::datasets in one include.
+
+#include <xtape/datasets/idx.hpp>
+#include <xtape/datasets/image_set.hpp>
+#include <xtape/datasets/loader.hpp>
+#include <xtape/datasets/split.hpp>
+#include <xtape/datasets/toy.hpp>
+#include <xtape/datasets/transform.hpp>
