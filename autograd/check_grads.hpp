@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <xtape/autograd/variable.hpp>
+
+/// Are the gradients right? The tape's are compared with central differences of the function itself, in float64.
+namespace xtape {
+
+/// How gradient_check looks; the defaults suit functions of inputs and outputs around 1.
+struct GradCheckOptions {
+    int order = 2;            ///< 1: gradients; 2: gradients of gradients too
+    double tolerance = 1e-6;  ///< allowed difference, relative to the derivative
+    double step = 1e-4;  ///< largest step, times max(1, |x|); smaller ones are tried when its differences do not settle
+    int directions = 2;  ///< random directions for each argument
+    Index each_element = 64;  ///< arguments up to this size are also checked element by element
+    std::uint64_t seed = 0;   ///< of the weights of the outputs and of the directions
+};
+
+/// A verdict. `message` is one short paragraph; for a wrong gradient the fields below it name the place and both numbers.
+struct GradCheck {
+    bool ok = true;
+    std::string message;
+
+    int order = 0;             ///< 1 or 2: the order at which the check failed, else 0
+    std::string operation;     ///< whose rule is wrong if that could be found out, else the outermost operation
+    std::size_t argument = 0;  ///< of f, counted from 1; 0 stands for the gradient that flows in (second order only)
+    Index element = -1;        ///< the worst one, in row-major order
+    double tape = 0;           ///< its derivative by the tape
+    double differences = 0;    ///< its derivative by differences
+
+    explicit operator bool() const { return ok; }
+};
+
+/// A function of any number of arguments, the type of f behind it forgotten.
+using GradFunction = std::function<Variable(const std::vector<Variable>&)>;
+
+namespace detail {
+
+GradCheck gradient_check(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
+void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
+[[noreturn]] void throw_argument_count(std::size_t wanted, std::size_t given);
+
+template <std::size_t>
+using AVariable = const Variable&;
+
+template <class F, std::size_t... I>
+constexpr bool takes(std::index_sequence<I...>) {
+    return std::is_invocable_v<F&, AVariable<I>...>;
+}
+
+template <class F, std::size_t... I>
+Variable spread(F& f, const std::vector<Variable>& xs, std::index_sequence<I...>) {
+    return f(xs[I]...);
+}
+
+/// Calls f with the arguments spread out (the smallest number of Variables that it takes), else with the list.
+template <std::size_t N, class F>
+GradFunction with_list(F& f) {
+    if constexpr (N > 16) {
+        return [&f](const std::vector<Variable>& xs) -> Variable { return f(xs); };
+    } else if constexpr (takes<F>(std::make_index_sequence<N>())) {
+        return [&f](const std::vector<Variable>& xs) -> Variable {
+            if (xs.size() != N) throw_argument_count(N, xs.size());
+            return spread(f, xs, std::make_index_sequence<N>());
+        };
+    } else {
+        return with_list<N + 1>(f);
+    }
+}
+
+inline void collect(std::vector<Variable>& xs, GradCheckOptions&, const Variable& x) { xs.push_back(x); }
+inline void collect(std::vector<Variable>&, GradCheckOptions& options, const GradCheckOptions& given) {
+    options = given;
+}
+
+}  // namespace detail
+
+/// Compares the tape's gradients of f with central differences, in every argument, at first and second order:
+/// `GradCheck verdict = gradient_check(f, {x, y}); BOOST_TEST(verdict.ok, verdict.message);`
+///
+/// f takes as many Variables as `xs` has, or a std::vector of them, and returns a Variable of any shape, the same one for
+/// the same arguments. It is called with float64 leaves that hold the values of `xs`; what it captured may be float32 and
+/// is cast where the two meet. Outputs are summed with unequal weights, so that errors cannot cancel. The values must keep
+/// a distance of `step` from kinks and poles. Errors that f itself throws pass through; TapeError while a NoGrad lives.
+template <class F>
+GradCheck gradient_check(F&& f, const std::vector<Variable>& xs, const GradCheckOptions& options = {}) {
+    return detail::gradient_check(detail::with_list<1>(f), xs, options);
+}
+
+/// The same with one x after another, and throws an Error with the verdict's message when a gradient is wrong:
+/// `check_grads([&](const Variable& z) { return mean(focal(sigmoid(z), t)); }, z);`
+/// GradCheckOptions may stand last.
+template <class F, class... X>
+void check_grads(F&& f, const X&... xs) {
+    std::vector<Variable> list;
+    GradCheckOptions options;
+    (detail::collect(list, options, xs), ...);
+    detail::check_grads(detail::with_list<1>(f), list, options);
+}
+
+}  // namespace xtape
