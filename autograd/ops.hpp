@@ -168,8 +168,8 @@ Variable repeat(Variable x, Index times, Index axis, Where where = Where::here()
 
 // ----------------------------------------------------------------------------------------------------------- linear algebra
 
-/// numpy.matmul: 1-D, 2-D and batched operands, batch axes broadcast.
-Variable matmul(Variable a, Variable b, Where where = Where::here());
+/// numpy.matmul, X @ W: 1-D, 2-D and batched operands, batch axes broadcast.
+Variable matmul(Variable X, Variable W, Where where = Where::here());
 /// Inner product of two 1-D arrays of equal size.
 Variable dot(Variable a, Variable b, Where where = Where::here());
 /// (n,) and (m,) to (n, m).

@@ -2,7 +2,9 @@
 
 function(xtape_warnings target)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-                           $<$<BOOL:${XTAPE_WERROR}>:-Werror>)
+                           $<$<BOOL:${XTAPE_WERROR}>:-Werror>
+                           # g++'s own libraries look uninitialised to it once they are instrumented
+                           $<$<BOOL:${XTAPE_SANITIZE}>:-Wno-maybe-uninitialized>)
 endfunction()
 
 # A program is sanitized as a whole or not at all, so these travel with the target, the installed one too.

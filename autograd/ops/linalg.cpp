@@ -44,7 +44,7 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
 
 Variable matmul(Variable a, Variable b, Where where) {
     const Shape shape_a = a.shape(), shape_b = b.shape();
-    const auto both = [&] { return to_string(shape_a) + " x " + to_string(shape_b); };
+    const auto both = [&] { return fmt::format("X {} x W {}", to_string(shape_a), to_string(shape_b)); };
     if (shape_a.empty() || shape_b.empty())
         throw ShapeError(fmt::format("matmul: a scalar is no matrix: {}; multiply with *", both()), where);
     match_dtypes("matmul", a, b, where);

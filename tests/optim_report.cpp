@@ -1,0 +1,155 @@
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+
+#include <xtape/optim/gnuplot.hpp>
+#include <xtape/optim/report.hpp>
+
+using namespace xtape;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder for one test, gone afterwards.
+struct Folder {
+    fs::path path = fs::temp_directory_path() / ("xtape_report_" + std::to_string(getpid()));
+    ~Folder() { fs::remove_all(path); }
+};
+
+/// No program is found while it lives.
+struct NoPrograms {
+    std::string before = std::getenv("PATH");
+    NoPrograms() { setenv("PATH", "/nowhere", 1); }
+    ~NoPrograms() { setenv("PATH", before.c_str(), 1); }
+};
+
+std::string contents(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+boost::test_tools::assertion_result gnuplot_is_here(boost::unit_test::test_unit_id) {
+    boost::test_tools::assertion_result here(std::system("gnuplot --version > /dev/null 2>&1") == 0);
+    here.message() << "gnuplot is not installed";
+    return here;
+}
+
+optim::History history_of(Index epochs) {
+    optim::History history;
+    for (Index i = 1; i <= epochs; ++i) {
+        const double x = static_cast<double>(i);
+        history.epochs.push_back({i, 1 / x, 1 - 1 / x, 1.1 / x, 1 - 1.2 / x, 0.1, 1});
+    }
+    history.best = epochs;
+    return history;
+}
+
+IntArray counts_3() { return {{5, 1, 0}, {0, 7, 2}, {0, 0, 0}}; }
+const std::vector<std::string> names_3{"T_shirt", "a<b & 'c'", "\\alpha^{2}"};
+
+Array ramp(const Shape& shape) {
+    Array array = Array::uninitialized(shape, float32);
+    for (Index i = 0; i < array.size(); ++i) array.mutable_data<float>()[i] = static_cast<float>(i) - 3;
+    return array;
+}
+
+Variable half_plane(const Variable& x) { return slice(x, {all(), 0}) > 0.0; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(optim_report)
+
+BOOST_AUTO_TEST_CASE(counting_confusions) {
+    const IntArray truth{0, 0, 1, 2, 2, 2}, predicted{0, 1, 1, 2, 0, 2};
+    BOOST_TEST((optim::confusion_matrix(truth, predicted, 3) == IntArray{{1, 1, 0}, {0, 1, 0}, {1, 0, 2}}));
+    BOOST_CHECK_THROW(optim::confusion_matrix(truth, predicted, 2), ValueError);
+    BOOST_CHECK_THROW(optim::confusion_matrix(truth, IntArray{0, 1}, 3), ShapeError);
+    BOOST_CHECK_THROW(optim::confusion_matrix(IntArray{-1}, IntArray{0}, 3), ValueError);
+}
+
+BOOST_AUTO_TEST_CASE(curves, *boost::unit_test::precondition(gnuplot_is_here)) {
+    const Folder folder;
+    BOOST_TEST(history_of(5).draw(folder.path / "new" / "curves.svg"));
+    const std::string svg = contents(folder.path / "new" / "curves.svg");
+    for (const char* text : {"<svg", "</svg>", ">epoch<", ">loss<", ">accuracy<", ">train<", ">validation<"})
+        BOOST_TEST(holds(svg, text), text);
+    auto history = history_of(1);
+    history.metric = "R^2_test";
+    BOOST_TEST(history.draw(folder.path / "one.svg"));
+    BOOST_TEST(holds(contents(folder.path / "one.svg"), ">R^2_test<"));
+    BOOST_TEST(history_of(200).draw(folder.path / "many.png"));
+    BOOST_TEST(holds(contents(folder.path / "many.png"), "PNG"));
+    for (const auto& entry : fs::directory_iterator(folder.path)) BOOST_TEST(entry.path().extension() != ".part");
+}
+
+BOOST_AUTO_TEST_CASE(confusion, *boost::unit_test::precondition(gnuplot_is_here)) {
+    const Folder folder;
+    const fs::path path = folder.path / "it's confusing.svg";
+    BOOST_TEST(optim::draw_confusion(counts_3(), names_3, path));
+    const std::string svg = contents(path);
+    for (const char* text : {">T_shirt<", "a&lt;b &amp; 'c'", ">\\alpha^{2}<", "12 of 15 right", ">7<"})
+        BOOST_TEST(holds(svg, text), text);
+}
+
+BOOST_AUTO_TEST_CASE(images, *boost::unit_test::precondition(gnuplot_is_here)) {
+    const Folder folder;
+    const std::vector<optim::Tile> tiles{{ramp({2, 3}), "said Shirt 0.98, is Coat"},
+                                         {ramp({1, 4, 4}), "two\nlines"},
+                                         {Array::filled({2, 2}, float32, NAN), "nan"}};
+    BOOST_TEST(optim::draw_contact_sheet(tiles, folder.path / "sheet.svg", "Worst mistakes"));
+    BOOST_TEST(holds(contents(folder.path / "sheet.svg"), ">said Shirt 0.98, is<"));  // broken where it is too long
+    BOOST_TEST(holds(contents(folder.path / "sheet.svg"), ">two<"));
+    BOOST_TEST(optim::draw_contact_sheet({{Array::filled({2, 2}, float32, 1), ""}}, folder.path / "flat.png"));
+    BOOST_TEST(optim::draw_filters(ramp({5, 1, 3, 3}), folder.path / "filters.png"));
+    BOOST_TEST(optim::draw_filters(ramp({2, 3, 2, 4}), folder.path / "filters.svg"));
+    BOOST_TEST(optim::draw_boundary(ramp({6, 2}), ramp({6}), half_plane, folder.path / "plane.svg"));
+    BOOST_TEST(optim::draw_boundary(ramp({6, 2}), ramp({6}), nullptr, folder.path / "points.png"));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_without_gnuplot) {
+    const Folder folder;
+    const NoPrograms none;
+    BOOST_TEST(!history_of(2).draw(folder.path / "curves.svg"));
+    BOOST_TEST(contents(folder.path / "curves.csv") == history_of(2).csv());
+    BOOST_TEST(!optim::draw_confusion(counts_3(), {"a", "b,c", "d"}, folder.path / "confusion.svg"));
+    BOOST_TEST(contents(folder.path / "confusion.csv") ==
+               "truth\\prediction,a,\"b,c\",d\na,5,1,0\n\"b,c\",0,7,2\nd,0,0,0\n");
+    BOOST_TEST(!optim::draw_contact_sheet({{ramp({2, 2}), "is x"}}, folder.path / "sheet.png"));
+    BOOST_TEST(contents(folder.path / "sheet.csv") == "is x,-3,-2,-1,0\n");
+    BOOST_TEST(!optim::draw_filters(ramp({2, 1, 1, 2}), folder.path / "filters.png"));
+    BOOST_TEST(contents(folder.path / "filters.csv") == "0.0,-3,-2\n1.0,-1,0\n");
+    BOOST_TEST(!optim::draw_boundary(ramp({2, 2}), ramp({2}), nullptr, folder.path / "plane.svg"));
+    BOOST_TEST(contents(folder.path / "plane.csv") == "x,y,label\n-3,-2,-3\n-1,0,-2\n");
+    BOOST_TEST(!fs::exists(folder.path / "plane.svg"));
+}
+
+BOOST_AUTO_TEST_CASE(texts) {
+    BOOST_TEST(optim::quoted("it's\n{x}_1") == "'it''s {x}_1'");
+    BOOST_TEST(optim::csv_cell("a\"b") == "\"a\"\"b\"");
+}
+
+BOOST_AUTO_TEST_CASE(arguments_out_of_range) {
+    const Folder folder;
+    BOOST_CHECK_THROW(history_of(2).draw(folder.path / "curves.pdf"), ValueError);
+    BOOST_CHECK_THROW(optim::History().draw(folder.path / "curves.svg"), ValueError);
+    BOOST_CHECK_THROW(history_of(2).draw("/dev/null/curves.svg"), DataError);
+    BOOST_CHECK_THROW(optim::draw_confusion(IntArray{{1, 2}}, {}, folder.path / "c.svg"), ShapeError);
+    BOOST_CHECK_THROW(optim::draw_confusion(counts_3(), {"a"}, folder.path / "c.svg"), ShapeError);
+    BOOST_CHECK_THROW(optim::draw_confusion(IntArray{{1, 0}, {-1, 1}}, {}, folder.path / "c.svg"), ValueError);
+    BOOST_CHECK_THROW(optim::draw_contact_sheet({}, folder.path / "s.svg"), ValueError);
+    BOOST_CHECK_THROW(optim::draw_contact_sheet({{ramp({3}), ""}}, folder.path / "s.svg"), ShapeError);
+    BOOST_CHECK_THROW(optim::draw_filters(ramp({3, 3}), folder.path / "f.svg"), ShapeError);
+    BOOST_CHECK_THROW(optim::draw_boundary(ramp({3, 3}), ramp({3}), nullptr, folder.path / "b.svg"), ShapeError);
+    BOOST_CHECK_THROW(optim::draw_boundary(ramp({3, 2}), ramp({2}), nullptr, folder.path / "b.svg"), ShapeError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
