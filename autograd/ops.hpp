@@ -114,7 +114,7 @@ Variable max(Variable x, Axes axes = {}, bool keepdims = false, Where where = Wh
 Variable min(Variable x, Axes axes = {}, bool keepdims = false, Where where = Where::here());
 /// Variance; divides by n - ddof.
 Variable var(Variable x, Axes axes = {}, bool keepdims = false, Index ddof = 0, Where where = Where::here());
-/// Standard deviation; the gradient is 0 where it is 0.
+/// Standard deviation; the gradient is 0 where it is 0. Write xtape::std(x): a bare std is also the standard namespace.
 Variable std(Variable x, Axes axes = {}, bool keepdims = false, Index ddof = 0, Where where = Where::here());
 /// Euclidean norm; the gradient is 0 where it is 0.
 Variable norm(Variable x, Axes axes = {}, bool keepdims = false, Where where = Where::here());

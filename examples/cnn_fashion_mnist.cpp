@@ -10,16 +10,18 @@ using namespace xtape;
 
 nn::Sequential network() {
     return {nn::Conv2d(1, 32, 3, nn::same),
+            nn::BatchNorm2d(32),
             relu,
             nn::MaxPool2d(2),
             nn::Conv2d(32, 64, 3, nn::same),
+            nn::BatchNorm2d(64),
             relu,
             nn::MaxPool2d(2),
             nn::Flatten(),
             nn::Dropout(0.25),
             nn::Linear(64 * 7 * 7, 128),
             relu,
-            nn::Dropout(0.5),
+            nn::Dropout(0.25),
             nn::Linear(128, 10)};
 }
 
@@ -55,8 +57,8 @@ std::vector<optim::Tile> worst_mistakes(const datasets::ImageSet& set, const Var
 int main(int argc, char** argv) {
     Options options("Trains a convolutional network on Fashion-MNIST and draws what it learnt.", "demo-output");
     std::string data = "/usr/share/datasets/fashion-mnist";
-    Index epochs = 8, batch = 128, samples = 60000;
-    double rate = 2e-3;
+    Index epochs = 6, batch = 128, samples = 60000;
+    double rate = 5e-3;
     options.option("--data", data, "folder of the four files (Debian: package dataset-fashion-mnist)");
     options.option("--epochs", epochs, "of training")->check(CLI::PositiveNumber);
     options.option("--batch", batch, "images in a step")->check(CLI::PositiveNumber);
