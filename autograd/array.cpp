@@ -19,11 +19,12 @@ std::size_t bytes_of(const Shape& shape, DType dtype) {
     std::size_t bytes = size_of(dtype);
     for (Index size : shape) {
         if (size < 0) throw ShapeError(fmt::format("array: negative size in {}", to_string(shape)));
-        if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes) ||
-            bytes > std::numeric_limits<std::size_t>::max() / 4)
+        // A size of 0 does not excuse the others: their product is computed elsewhere.
+        const auto factor = static_cast<std::size_t>(std::max<Index>(size, 1));
+        if (__builtin_mul_overflow(bytes, factor, &bytes) || bytes > std::numeric_limits<std::size_t>::max() / 4)
             throw ShapeError(fmt::format("array: {} has more elements than memory can address", to_string(shape)));
     }
-    return bytes;
+    return shape.count() == 0 ? 0 : bytes;
 }
 
 }  // namespace
@@ -37,7 +38,8 @@ Array Array::with_block(Block* block) {
 Array Array::uninitialized(const Shape& shape, DType dtype) {
     static_assert(sizeof(Block) <= header_bytes);
     void* memory = storage::allocate(header_bytes + bytes_of(shape, dtype));
-    return with_block(new (memory) Block{1, dtype, shape.count(), static_cast<char*>(memory) + header_bytes, nullptr, shape});
+    return with_block(new (memory)
+                          Block{1, dtype, shape.count(), static_cast<char*>(memory) + header_bytes, nullptr, shape});
 }
 
 Array Array::filled(const Shape& shape, DType dtype, double value) {
@@ -49,7 +51,18 @@ Array Array::filled(const Shape& shape, DType dtype, double value) {
     return result;
 }
 
+Index Array::shape(Index axis) const {
+    if (axis < -rank() || axis >= rank())
+        throw ShapeError(fmt::format("shape: axis {} is not an axis of {}", axis, to_string(shape())));
+    return shape()[axis < 0 ? axis + rank() : axis];
+}
+
+void Array::throw_empty() { throw ValueError("array: it has no value; was it moved from, or never given one?"); }
+
 Array Array::reshaped(const Shape& shape) const {
+    bytes_of(shape, dtype());
+    if (shape.count() != size())
+        throw ShapeError(fmt::format("reshaped: {} elements do not fill {}", size(), to_string(shape)));
     Block* owner = block_->owner ? block_->owner : block_;
     owner->references.fetch_add(1, std::memory_order_relaxed);
     void* memory = storage::allocate(header_bytes);

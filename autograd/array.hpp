@@ -43,11 +43,13 @@ public:
 
     explicit operator bool() const { return block_ != nullptr; }
 
-    const Shape& shape() const { return block_->shape; }
-    Index shape(Index axis) const { return block_->shape[axis < 0 ? axis + rank() : axis]; }
-    Index rank() const { return block_->shape.rank(); }
-    Index size() const { return block_->size; }
-    DType dtype() const { return block_->dtype; }
+    /// These and all below throw ValueError when there is no array.
+    const Shape& shape() const { return block().shape; }
+    /// Size along an axis; negative axes count from the last. Throws ShapeError.
+    Index shape(Index axis) const;
+    Index rank() const { return block().shape.rank(); }
+    Index size() const { return block().size; }
+    DType dtype() const { return block().dtype; }
 
     /// Whether nobody else holds these elements, so that they may be overwritten.
     bool unique() const {
@@ -58,17 +60,17 @@ public:
     /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted.
     template <class T>
     const T* data() const {
-        return static_cast<const T*>(block_->elements);
+        return static_cast<const T*>(block().elements);
     }
     template <class T>
     T* mutable_data() {
-        return static_cast<T*>(block_->elements);
+        return static_cast<T*>(block().elements);
     }
 
     /// Element number `i` in row-major order.
     double at(Index i) const { return dtype() == float32 ? double{data<float>()[i]} : data<double>()[i]; }
 
-    /// The same elements under another shape of equal size: shares them, copies nothing.
+    /// The same elements under another shape: shares them, copies nothing. Throws ShapeError when the sizes differ.
     Array reshaped(const Shape& shape) const;
 
     /// The same values with other elements; itself when the dtype is already right.
@@ -86,6 +88,12 @@ private:
         Block* owner;  ///< the block whose elements a reshaped array shares, else null
         Shape shape;
     };
+
+    const Block& block() const {
+        if (!block_) throw_empty();
+        return *block_;
+    }
+    [[noreturn]] static void throw_empty();
 
     void retain() const noexcept {
         if (block_) block_->references.fetch_add(1, std::memory_order_relaxed);

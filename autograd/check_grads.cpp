@@ -143,7 +143,8 @@ private:
         double most = 0;
         for (Index i = begin; i < end; ++i) {
             const double mismatch = compare(k, unit(xs_[k], i)).mismatch();
-            if (mismatch <= most) continue;  // one that is no number is the worst of all
+            if (std::isnan(mismatch)) return i;  // nothing is worse
+            if (mismatch <= most) continue;
             most = mismatch;
             worst = i;
         }

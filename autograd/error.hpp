@@ -10,7 +10,9 @@ struct Where {
     const char* file;
     int line;
 
-    static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+    static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        return {file, line};
+    }
 };
 
 /// Base of everything xtape throws: the condition first, then the numbers, then the user's line.

@@ -40,10 +40,13 @@ Variable where(const Variable& condition, Operand a, Operand b);
 /// x with `value` wherever mask is not 0; those places pass no gradient.
 Variable masked_fill(Variable x, const Variable& mask, double value, Where where = Where::here());
 
-/// Comparisons: constants of 1 and 0 in the operands' dtype.
+/// 1 where a < b, else 0: a constant, as all comparisons.
 Variable operator<(Operand a, Operand b);
+/// 1 where a <= b, else 0.
 Variable operator<=(Operand a, Operand b);
+/// 1 where a > b, else 0.
 Variable operator>(Operand a, Operand b);
+/// 1 where a >= b, else 0.
 Variable operator>=(Operand a, Operand b);
 /// 1 where a = b, else 0. (== itself is left alone, so that Variables can stand in containers.)
 Variable equal(Operand a, Operand b);
@@ -74,8 +77,11 @@ Variable expm1(Variable x, Where where = Where::here());
 Variable log(Variable x, Where where = Where::here());
 /// log(1 + x), exact near 0.
 Variable log1p(Variable x, Where where = Where::here());
+/// Sine.
 Variable sin(Variable x, Where where = Where::here());
+/// Cosine.
 Variable cos(Variable x, Where where = Where::here());
+/// Hyperbolic tangent (F18).
 Variable tanh(Variable x, Where where = Where::here());
 /// 1 / (1 + e^-x), never overflows (F2).
 Variable sigmoid(Variable x, Where where = Where::here());
@@ -152,7 +158,8 @@ Variable sum_to(Variable x, const Shape& shape, Where where = Where::here());
 /// x[...]: `slice(x, {range(1, 5, 2), all(), -1, newaxis()})`; a range is cut to the array as NumPy does, a position must exist.
 Variable slice(Variable x, const Slices& slices, Where where = Where::here());
 /// `value` around x: widths[i] = (before, after) for axis i. Throws ShapeError on negative widths.
-Variable pad(Variable x, const std::vector<std::pair<Index, Index>>& widths, double value = 0, Where where = Where::here());
+Variable pad(Variable x, const std::vector<std::pair<Index, Index>>& widths, double value = 0,
+             Where where = Where::here());
 /// Arrays end to end along an axis they already have. Throws ShapeError on an empty list.
 Variable concatenate(const std::vector<Variable>& xs, Index axis = 0, Where where = Where::here());
 /// Arrays side by side along a new axis. Throws ShapeError on an empty list.
@@ -192,11 +199,11 @@ Variable one_hot(const IntArray& labels, Index classes, DType dtype = float32, W
 // ------------------------------------------------------------------------------------------------------------------ windows
 
 /// Cross-correlation of x (N, C, H, W) with w (K, C / groups, h, w) to (N, K, H', W'): what deep learning calls convolution.
-Variable correlate2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1, Index groups = 1,
-                     Where where = Where::here());
+Variable correlate2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                     Index groups = 1, Where where = Where::here());
 /// True convolution: correlate2d with the kernel turned by 180 degrees.
-Variable convolve2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1, Index groups = 1,
-                    Where where = Where::here());
+Variable convolve2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                    Index groups = 1, Where where = Where::here());
 /// The adjoint of correlate2d in its input: x (N, K, H, W) with w (K, C / groups, h, w) to (N, C, H', W').
 Variable conv_transpose2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair output_padding = 0,
                           Pair dilation = 1, Index groups = 1, Where where = Where::here());

@@ -75,8 +75,8 @@ Shape broadcast(const char* op, const Shape& a, const Shape& b, Where where) {
         const Index of_a = a[a.rank() - back];
         const Index of_b = b[b.rank() - back];
         if (of_a != of_b && of_a != 1 && of_b != 1)
-            throw ShapeError(fmt::format("{}: shapes do not broadcast: {} with {}, {} != {} at axis {}", op, to_string(a),
-                                         to_string(b), of_a, of_b, result.rank() - back),
+            throw ShapeError(fmt::format("{}: shapes do not broadcast: {} with {}, {} != {} at axis {}", op,
+                                         to_string(a), to_string(b), of_a, of_b, result.rank() - back),
                              where);
         result[result.rank() - back] = of_a == 1 ? of_b : of_a;
     }
@@ -86,21 +86,24 @@ Shape broadcast(const char* op, const Shape& a, const Shape& b, Where where) {
 Shape reshaped(const Shape& x, const Shape& wanted, Where where) {
     Shape result = wanted;
     Index* unknown = nullptr;
-    Index known = 1;
+    Index known = 1, nonzero = 1;
     bool overflows = false;
     for (Index& size : result) {
         if (size >= 0) {
-            overflows |= __builtin_mul_overflow(known, size, &known);
+            overflows |= __builtin_mul_overflow(nonzero, std::max<Index>(size, 1), &nonzero);
+            known = overflows ? 0 : known * size;
         } else if (size == -1 && !unknown) {
             unknown = &size;
         } else {
-            throw ShapeError(fmt::format("reshape: {} is not a shape: sizes are >= 0, but for one -1", to_string(wanted)), where);
+            throw ShapeError(
+                fmt::format("reshape: {} is not a shape: sizes are >= 0, but for one -1", to_string(wanted)), where);
         }
     }
     const Index count = x.count();
     if (!overflows && unknown && known != 0 && count % known == 0) *unknown = count / known;
     if (overflows || (unknown ? *unknown < 0 : known != count))
-        throw ShapeError(fmt::format("reshape: {} elements of {} do not fill {}", count, to_string(x), to_string(wanted)), where);
+        throw ShapeError(
+            fmt::format("reshape: {} elements of {} do not fill {}", count, to_string(x), to_string(wanted)), where);
     return result;
 }
 

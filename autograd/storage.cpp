@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t alignment = 64;
 constexpr std::size_t small_limit = 2048;  // nodes, scalars and other small arrays: cached by each thread
 constexpr std::size_t small_classes = small_limit / alignment + 1;
-constexpr std::size_t batch = 64;         // blocks that a thread takes from the common pool at once
+constexpr std::size_t batch = 64;        // blocks that a thread takes from the common pool at once
 constexpr std::size_t most_kept = 8192;  // blocks of one class that a thread keeps for itself
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 

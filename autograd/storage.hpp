@@ -14,11 +14,11 @@ void deallocate(void* block, std::size_t bytes) noexcept;
 
 /// Counters since the program began (fresh, reused) and of this moment (live, cached, peak), over all threads.
 struct Stats {
-    std::size_t live_bytes;    ///< handed out and not yet given back
-    std::size_t peak_bytes;    ///< the largest live_bytes since the last reset_peak
-    std::size_t cached_bytes;  ///< kept for reuse
-    std::size_t fresh_blocks;  ///< requests that had to ask the system
-    std::size_t reused_blocks; ///< requests answered from the pool
+    std::size_t live_bytes;     ///< handed out and not yet given back
+    std::size_t peak_bytes;     ///< the largest live_bytes since the last reset_peak
+    std::size_t cached_bytes;   ///< kept for reuse
+    std::size_t fresh_blocks;   ///< requests that had to ask the system
+    std::size_t reused_blocks;  ///< requests answered from the pool
 };
 Stats stats();
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -34,8 +35,8 @@ public:
     /// Puts into out[i] the gradient that g (the output's) gives parent i, for every i with wanted[i].
     virtual void pull(const Variable& g, const bool* wanted, Variable* out) = 0;
 
-    /// Lets go of everything kept for the rules; a later pull is a TapeError.
-    virtual void free() = 0;
+    /// Lets go of everything kept for the rules; a later pull is a TapeError. Overriders call this one.
+    virtual void free();
 
     const char* const name;
     const Where where;
@@ -46,6 +47,14 @@ public:
 
     /// The argument, kept by operations that others may recognise (log of sigmoid); else empty.
     Variable argument;
+
+    /// The way around: an operation that recognised `operand` was recorded from operand's argument instead. This is the rule
+    /// by which operand itself gets its gradient when that is asked for.
+    struct Bypass {
+        Variable operand;
+        Variable (*rule)(const Variable& g, const Variable& operand);
+    };
+    std::unique_ptr<const Bypass> bypass;
 
     /// The output, kept while a KeepOutputs lives; else empty.
     Array output;
@@ -78,7 +87,7 @@ public:
     const NodePtr* parents() const override { return nullptr; }
     std::size_t arity() const override { return 0; }
     void pull(const Variable&, const bool*, Variable*) override {}
-    void free() override {}
+    void free() override {}  // a parameter outlives every tape
 
     /// Adds to the gradient; safe from several threads.
     void accumulate(Array g);
@@ -116,9 +125,7 @@ template <class... Rules>
 class RuleNode final : public Node {
 public:
     RuleNode(const char* op, Where at, const Array& y, Edge<Rules>&&... edges)
-        : Node(op, at, y.shape(), y.dtype()),
-          parents_{std::move(edges.parent)...},
-          rules_{std::move(edges.rule)...} {
+        : Node(op, at, y.shape(), y.dtype()), parents_{std::move(edges.parent)...}, rules_{std::move(edges.rule)...} {
         if (keeps_output(std::index_sequence_for<Rules...>())) y_ = y;
     }
 
@@ -131,11 +138,10 @@ public:
     }
 
     void free() override {
-        freed = true;
+        Node::free();
         parents_ = {};
         std::apply([](auto&... rule) { (rule.reset(), ...); }, rules_);
         y_ = {};
-        argument = {};
     }
 
 private:
@@ -186,6 +192,9 @@ public:
     const std::uint32_t* parents(std::size_t i) const { return edges_.data() + first_edge_[i]; }
     std::size_t arity(std::size_t i) const { return first_edge_[i + 1] - first_edge_[i]; }
 
+    /// Position of what node i goes around, or `absent`.
+    std::uint32_t bypassed(std::size_t i) const { return bypassed_[i]; }
+
     /// Position of a node, or `absent`.
     std::uint32_t find(const NodePtr& node) const;
 
@@ -199,6 +208,7 @@ private:
     std::vector<NodePtr> nodes_;
     std::vector<std::uint32_t> edges_;
     std::vector<std::uint32_t> first_edge_;
+    std::vector<std::uint32_t> bypassed_;
 };
 
 /// The gradients of sum(seed * y) at every x: the chain rule, each node's work done once. An x that y does not depend on

@@ -13,16 +13,21 @@
 namespace xtape {
 
 void throw_wrong_element_type(DType held, DType asked) {
-    throw DtypeError(fmt::format("value: the array holds {}, not {}; astype(x, {}) converts", name_of(held), name_of(asked),
-                                 name_of(asked)));
+    throw DtypeError(fmt::format("value: the array holds {}, not {}; astype(x, {}) converts", name_of(held),
+                                 name_of(asked), name_of(asked)));
 }
 
-Index Variable::shape(Index axis) const {
-    return array_.shape()[shapes::axis("shape", axis, rank(), Where::here())];
+Index Variable::shape(Index axis, Where where) const {
+    return array_.shape()[shapes::axis("shape", axis, rank(), where)];
 }
 
-double Variable::item() const {
-    if (size() != 1) throw ShapeError(fmt::format("item: needs one element, {} has {}", to_string(shape()), size()));
+void Operand::throw_empty(Where where) {
+    throw ValueError("operand: a Variable without a value; was it moved from, or never given one?", where);
+}
+
+double Variable::item(Where where) const {
+    if (size() != 1)
+        throw ShapeError(fmt::format("item: needs one element, {} has {}", to_string(shape()), size()), where);
     return array_.at(0);
 }
 
@@ -74,7 +79,7 @@ Variable Parameter::variable() const { return Variable(leaf().value, leaf_); }
 const Array& Parameter::array() const { return leaf().value; }
 const Array& Parameter::grad() const { return leaf().grad; }
 void Parameter::zero_grad() { leaf().grad = {}; }
-void Parameter::set_grad(Array grad) { ParameterRef(*this).set_grad(std::move(grad)); }
+void Parameter::set_grad(Array grad, Where where) { ParameterRef(*this).set_grad(std::move(grad), where); }
 void Parameter::assign(Array value, Where where) { ParameterRef(*this).assign(std::move(value), where); }
 
 namespace {
@@ -116,8 +121,8 @@ const Array& ParameterRef::array() const { return leaf().value; }
 const Array& ParameterRef::grad() const { return leaf().grad; }
 void ParameterRef::zero_grad() const { leaf().grad = {}; }
 
-void ParameterRef::set_grad(Array grad) const {
-    if (grad) check_assignable("set_grad", leaf().value, grad, Where::here());
+void ParameterRef::set_grad(Array grad, Where where) const {
+    if (grad) check_assignable("set_grad", leaf().value, grad, where);
     leaf().grad = std::move(grad);
 }
 

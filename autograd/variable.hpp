@@ -73,7 +73,7 @@ public:
 
     const Shape& shape() const { return array_.shape(); }
     /// Size along an axis; negative axes count from the last. Throws ShapeError.
-    Index shape(Index axis) const;
+    Index shape(Index axis, Where where = Where::here()) const;
     Index rank() const { return array_.rank(); }
     Index size() const { return array_.size(); }
     DType dtype() const { return array_.dtype(); }
@@ -92,7 +92,7 @@ public:
     }
 
     /// The one element of an array of size 1, as a double. Throws ShapeError otherwise.
-    double item() const;
+    double item(Where where = Where::here()) const;
 
     /// Adds d(this)/d(parameter) to the gradient of every parameter it was recorded from, and frees the tape as it goes.
     /// Needs size 1. Throws TapeError for a constant and for a tape already freed.
@@ -130,7 +130,7 @@ public:
 
     const Array& array() const;
     const Shape& shape() const { return array().shape(); }
-    Index shape(Index axis) const { return variable().shape(axis); }
+    Index shape(Index axis, Where where = Where::here()) const { return variable().shape(axis, where); }
     Index rank() const { return array().rank(); }
     Index size() const { return array().size(); }
     DType dtype() const { return array().dtype(); }
@@ -138,12 +138,12 @@ public:
     auto value() const {
         return ViewOf<T>::make(array());
     }
-    double item() const { return variable().item(); }
+    double item(Where where = Where::here()) const { return variable().item(where); }
 
     /// What backward() has added up since the last zero_grad(); an empty Array before the first.
     const Array& grad() const;
     void zero_grad();
-    void set_grad(Array grad);
+    void set_grad(Array grad, Where where = Where::here());
 
     /// Gives it a new value of the same shape and dtype. Throws ShapeError or DtypeError.
     void assign(Array value, Where where = Where::here());
@@ -170,7 +170,7 @@ public:
     const Array& array() const;
     const Array& grad() const;
     void zero_grad() const;
-    void set_grad(Array grad) const;
+    void set_grad(Array grad, Where where = Where::here()) const;
     void assign(Array value, Where where = Where::here()) const;
     const Shape& shape() const { return array().shape(); }
     const NodePtr& node() const { return leaf_; }
@@ -189,19 +189,26 @@ private:
 /// An operand of a binary operation: an array, or a scalar that takes the other operand's dtype. Remembers the caller's line.
 class Operand {
 public:
-    Operand(Variable variable, Where where = Where::here()) : variable_(std::move(variable)), where_(where) {}
-    Operand(const Parameter& parameter, Where where = Where::here()) : variable_(parameter), where_(where) {}
+    /// Throws ValueError when it has no value.
+    Operand(Variable variable, Where where = Where::here()) : variable_(std::move(variable)), where_(where) {
+        if (!variable_) throw_empty(where);
+    }
+    Operand(const Parameter& parameter, Where where = Where::here()) : Operand(parameter.variable(), where) {}
     template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-    Operand(T scalar, Where where = Where::here()) : scalar_(static_cast<double>(scalar)), where_(where) {}
+    Operand(T scalar, Where where = Where::here())
+        : is_scalar_(true), scalar_(static_cast<double>(scalar)), where_(where) {}
 
-    bool is_scalar() const { return !variable_; }
+    bool is_scalar() const { return is_scalar_; }
     double scalar() const { return scalar_; }
     const Variable& variable() const& { return variable_; }
     Variable variable() && { return std::move(variable_); }
     Where where() const { return where_; }
 
 private:
+    [[noreturn]] static void throw_empty(Where where);
+
     Variable variable_;
+    bool is_scalar_ = false;
     double scalar_ = 0;
     Where where_;
 };

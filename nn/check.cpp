@@ -45,19 +45,27 @@ void window(const Module& layer, const Variable& x, Pair kernel, Pair dilation, 
     along(layer, x, "columns", shape[3], padding.left(), padding.right(), kernel.cols, dilation.cols, where);
 }
 
+namespace {
+
+constexpr Index largest = (Index{1} << 31) - 1;  // sums and products of two such settings do not overflow
+
+}  // namespace
+
 void setting(const char* layer, const char* name, Index value, Index least, Where where) {
     if (value < least)
         throw ValueError(fmt::format("{}: {} must be at least {}: {}", layer, name, least, value), where);
+    if (value > largest)
+        throw ValueError(fmt::format("{}: {} must be at most {}: {}", layer, name, largest, value), where);
 }
 
 void setting(const char* layer, const char* name, Pair value, Index least, Where where) {
-    if (value.rows < least || value.cols < least)
-        throw ValueError(fmt::format("{}: {} must be at least {}: {}", layer, name, least, text::of(value)), where);
+    setting(layer, name, value.rows, least, where);
+    setting(layer, name, value.cols, least, where);
 }
 
 void padding(const char* layer, const Padding& padding, Where where) {
-    if (padding.top() < 0 || padding.bottom() < 0 || padding.left() < 0 || padding.right() < 0)
-        throw ValueError(fmt::format("{}: padding must be at least 0: {}", layer, text::of(padding)), where);
+    for (Index side : {padding.top(), padding.bottom(), padding.left(), padding.right()})
+        setting(layer, "padding", side, 0, where);
 }
 
 }  // namespace xtape::nn::check

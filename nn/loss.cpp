@@ -31,10 +31,12 @@ Variable reduced(Variable losses, Reduction reduction, Where where) {
     return losses;
 }
 
-/// y log a, and 0 where both are 0.
+/// y log a, and 0 with gradient 0 where both are 0.
 Variable times_log(const Variable& y, const Variable& a, Where where) {
+    Variable log_a = log(a, where);
+    if (log_a.node() && log_a.node()->bypass) return at(y, where) * at(std::move(log_a), where);  // finite as it is
     const Variable both_zero = equal(at(y.detach(), where), 0) * equal(at(a.detach(), where), 0);
-    return masked_fill(at(y, where) * at(log(a, where), where), both_zero, 0, where);
+    return at(y, where) * at(log(masked_fill(a, both_zero, 1, where), where), where);
 }
 
 }  // namespace
@@ -76,10 +78,10 @@ Variable huber(const Variable& prediction, const Variable& target, double delta,
 
 Variable kl_div(const Variable& q, const Variable& t, Reduction reduction, Where where) {
     check_values("kl_div", q, t, where);
-    // log 1 in place of log 0: finite, and so is its gradient.
+    // Where t is 0, 1 in place of t and 0 in place of q: finite, and so are the gradients.
     const Variable zero = equal(at(t.detach(), where), 0);
     const Variable log_t = log(masked_fill(t, zero, 1, where), where);
-    return reduced(at(t, where) * (at(log_t, where) - q), reduction, where);
+    return reduced(at(t, where) * (at(log_t, where) - masked_fill(q, zero, 0, where)), reduction, where);
 }
 
 Variable hinge(const Variable& score, const Variable& target, Reduction reduction, Where where) {

@@ -35,6 +35,9 @@ BOOST_AUTO_TEST_CASE(log_loss_of_certain_probabilities) {
     const double infinity = std::numeric_limits<double>::infinity();
     BOOST_TEST(values(nn::log_loss(a, y, Reduction::none).array()) == (std::vector<double>{0, 0, infinity, infinity}),
                boost::test_tools::per_element());
+    const Parameter certain = xt::xarray<float>{0, 1};
+    nn::log_loss(certain, xt::xarray<float>{0, 1}).backward();
+    BOOST_TEST(values(certain.grad()) == (std::vector<double>{0.5, -0.5}), boost::test_tools::per_element());
     const NoGrad constant;  // saturated and not recorded: right answers cost nothing
     check_close(nn::log_loss(sigmoid(Variable(xt::xarray<float>{200, -200})), xt::xarray<float>{1, 0}), 0);
 }

@@ -231,11 +231,13 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_named) {
     CHECK_SHAPE_ERROR(matmul(counting({1000, 64}), counting({4096, 1})),
                       "matmul: inner sizes differ: X (1000, 64) x W (4096, 1), 64 != 4096");
     CHECK_SHAPE_ERROR(matmul(counting({3}), counting({2})), "matmul: inner sizes differ: X (3,) x W (2,), 3 != 2");
-    CHECK_SHAPE_ERROR(matmul(counting({2, 3}), counting({5, 2, 3})), "inner sizes differ: X (2, 3) x W (5, 2, 3), 3 != 2");
+    CHECK_SHAPE_ERROR(matmul(counting({2, 3}), counting({5, 2, 3})),
+                      "inner sizes differ: X (2, 3) x W (5, 2, 3), 3 != 2");
     CHECK_SHAPE_ERROR(matmul(counting({}), counting({3})), "matmul: a scalar is no matrix: X () x W (3,)");
     CHECK_SHAPE_ERROR(matmul(counting({3}), counting({})), "matmul: a scalar is no matrix: X (3,) x W ()");
-    CHECK_SHAPE_ERROR(matmul(counting({2, 2, 3}), counting({3, 3, 2})),
-                      "matmul: batch axes of X (2, 2, 3) x W (3, 3, 2): shapes do not broadcast: (2,) with (3,), 2 != 3");
+    CHECK_SHAPE_ERROR(
+        matmul(counting({2, 2, 3}), counting({3, 3, 2})),
+        "matmul: batch axes of X (2, 2, 3) x W (3, 3, 2): shapes do not broadcast: (2,) with (3,), 2 != 3");
     CHECK_SHAPE_ERROR(dot(counting({3}), counting({4})), "dot: sizes differ: (3,) . (4,), 3 != 4");
     CHECK_SHAPE_ERROR(dot(counting({3, 1}), counting({3})), "dot: needs two 1-D arrays: (3, 1) and (3,)");
     CHECK_SHAPE_ERROR(outer(counting({}), counting({3})), "outer: needs two 1-D arrays: () and (3,)");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
+#include <tbb/parallel_for.h>
 
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/ops.hpp>
@@ -110,6 +111,13 @@ BOOST_AUTO_TEST_CASE(an_exception_in_a_piece_of_work_arrives) {
         if (begin >= 500) throw ValueError("piece");
     };
     BOOST_CHECK_THROW(kernels::parallel_for(1000, 10, f), ValueError);
+}
+
+BOOST_AUTO_TEST_CASE(the_users_own_parallel_loop_may_record_and_differentiate) {
+    const Index many = 200000;  // so many that every operation and the adding up of gradients go parallel themselves
+    const Parameter w(Array::filled({many}, float32, 0.5));
+    tbb::parallel_for(0, 16, [&](int) { sum(square(w * 2)).backward(); });
+    for (Index i = 0; i < many; i += 997) BOOST_TEST(w.grad().at(i) == 16 * 8 * 0.5);
 }
 
 BOOST_AUTO_TEST_CASE(work_inside_work_is_done) {

@@ -200,4 +200,18 @@ BOOST_AUTO_TEST_CASE(printing_shows_shape_dtype_values_and_operation) {
     BOOST_TEST(long_one.size() < 5000U);  // a summary
 }
 
+BOOST_AUTO_TEST_CASE(a_variable_without_a_value_is_refused) {
+    const Variable nothing;
+    const Parameter w = xt::xarray<float>{1, 2};
+    BOOST_CHECK_THROW(w * nothing, ValueError);
+    BOOST_CHECK_THROW(nothing + 1, ValueError);
+    BOOST_CHECK_THROW(relu(nothing), ValueError);
+    BOOST_CHECK_THROW(sum(nothing), ValueError);
+    BOOST_CHECK_THROW(matmul(nothing, w), ValueError);
+    BOOST_CHECK_THROW(nothing.shape(0), ValueError);
+    Variable gone = w * 2;
+    const Variable kept = std::move(gone);
+    BOOST_CHECK_THROW(gone * 2, ValueError);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -73,7 +73,8 @@ void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const 
 
 template <class T, class F, class... In>
 void map_flat(T* out, Index n, const F& f, const In*... in) {
-    parallel_for(n, map_grain, [&](Index begin, Index end) { map_run(out + begin, end - begin, f, Row<T>{in + begin}...); });
+    parallel_for(n, map_grain,
+                 [&](Index begin, Index end) { map_run(out + begin, end - begin, f, Row<T>{in + begin}...); });
 }
 
 }  // namespace detail

@@ -29,8 +29,9 @@ Variable gate(const Variable& g, const Variable& y) {
 }  // namespace
 
 Variable tanh(Variable x, Where where) {
-    return unary("tanh", std::move(x), where, [](auto v) { return xsimd::tanh(v); },
-                 [](const Variable& g, const Variable& y) { return g * (1 - square(y)); });
+    return unary(
+        "tanh", std::move(x), where, [](auto v) { return xsimd::tanh(v); },
+        [](const Variable& g, const Variable& y) { return g * (1 - square(y)); });
 }
 
 Variable sigmoid(Variable x, Where where) {
@@ -61,7 +62,8 @@ Variable softplus(Variable x, Where where) {
 }
 
 Variable relu(Variable x, Where where) {
-    return unary("relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); }, gate);
+    return unary(
+        "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); }, gate);
 }
 
 Variable leaky_relu(Variable x, double slope, Where where) {
@@ -72,7 +74,8 @@ Variable leaky_relu(Variable x, double slope, Where where) {
 }
 
 Variable elu(Variable x, double alpha, Where where) {
-    auto dx = on(x, [x, alpha](const Variable& g, const Variable& y) { return g * xtape::where(x > 0, 1.0, y + alpha); });
+    auto dx =
+        on(x, [x, alpha](const Variable& g, const Variable& y) { return g * xtape::where(x > 0, 1.0, y + alpha); });
     Array y = kernels::map(std::move(x).array(), [alpha](auto v) {
         return xsimd::select(v > like(v, 0), v, like(v, alpha) * xsimd::expm1(v));
     });
@@ -82,7 +85,13 @@ Variable elu(Variable x, double alpha, Where where) {
 Variable gelu(Variable x, Where where) {
     return unary_of_input(
         "gelu", std::move(x), where,
-        [](auto v) { return v * like(v, 0.5) * xsimd::erfc(v * like(v, -M_SQRT1_2)); },
+        [](auto v) {
+            const auto u = v * like(v, -M_SQRT1_2);
+            if constexpr (std::is_same_v<typename decltype(v)::value_type, double>)
+                return v * like(v, 0.5) * kernels::by_lane([](double t) { return std::erfc(t); }, u);
+            else
+                return v * like(v, 0.5) * xsimd::erfc(u);
+        },
         [](const Variable& g, const Variable& in) {
             const Variable cumulative = 0.5 * (1 + erf(M_SQRT1_2 * in));
             const Variable density = (0.5 * M_2_SQRTPI * M_SQRT1_2) * exp(-0.5 * square(in));

@@ -15,8 +15,9 @@ namespace xtape {
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
     if (a.dtype() == b.dtype()) return;
     if (!AllowCasts::active())
-        throw DtypeError(fmt::format("{}: dtypes differ: {} {} with {} {}; astype(x, {}) converts", op, to_string(a.shape()),
-                                     name_of(a.dtype()), to_string(b.shape()), name_of(b.dtype()), name_of(float32)),
+        throw DtypeError(fmt::format("{}: dtypes differ: {} {} with {} {}; astype(x, {}) converts", op,
+                                     to_string(a.shape()), name_of(a.dtype()), to_string(b.shape()), name_of(b.dtype()),
+                                     name_of(float32)),
                          where);
     a = astype(std::move(a), float64, where);
     b = astype(std::move(b), float64, where);
@@ -24,7 +25,8 @@ void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
 
 Variable operator+(Operand a, Operand b) {
     const auto pass = [](const Variable& g) { return g; };
-    return binary("add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
+    return binary(
+        "add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
 }
 
 Variable operator-(Operand a, Operand b) {
@@ -37,13 +39,15 @@ Variable operator-(Operand a, Operand b) {
 Variable operator*(Operand a, Operand b) {
     auto da = [b](const Variable& g) { return g * b; };
     auto db = [a](const Variable& g) { return g * a; };
-    return binary("multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, std::move(da), std::move(db));
+    return binary(
+        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, std::move(da), std::move(db));
 }
 
 Variable operator/(Operand a, Operand b) {
     auto da = [b](const Variable& g) { return g / b; };
     auto db = [b](const Variable& g, const Variable& y) { return -(g * y / b); };
-    return binary("divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
+    return binary(
+        "divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
 }
 
 namespace {
@@ -54,7 +58,8 @@ Operand one_where_zero(const Operand& a, const Operand& b) {
 }
 
 Operand logarithm(const Operand& a) {
-    return a.is_scalar() ? Operand(std::log(a.scalar() == 0 ? 1 : a.scalar())) : Operand(log(one_where_zero(a, a).variable()));
+    return a.is_scalar() ? Operand(std::log(a.scalar() == 0 ? 1 : a.scalar()))
+                         : Operand(log(one_where_zero(a, a).variable()));
 }
 
 /// Small whole exponents by multiplication; otherwise the C library's power, which unlike xsimd's is exact to the last bits
@@ -104,8 +109,9 @@ Variable extremum(const char* op, Operand&& a, Operand&& b, const F& f) {
 }  // namespace
 
 Variable maximum(Operand a, Operand b) {
-    return extremum("maximum", std::move(a), std::move(b),
-                    [](auto x, auto y) { return xsimd::select(x > y || xsimd::isnan(x), x, y); });  // NaN wins, as in NumPy
+    return extremum("maximum", std::move(a), std::move(b), [](auto x, auto y) {
+        return xsimd::select(x > y || xsimd::isnan(x), x, y);
+    });  // NaN wins, as in NumPy
 }
 
 Variable minimum(Operand a, Operand b) {
@@ -120,17 +126,20 @@ Variable where(const Variable& condition, Operand left, Operand right) {
     const DType dtype = !left.is_scalar()    ? left.variable().dtype()
                         : !right.is_scalar() ? right.variable().dtype()
                                              : condition.dtype();
-    const auto as_variable = [dtype](Operand&& x) { return x.is_scalar() ? Variable(x.scalar(), dtype) : std::move(x).variable(); };
+    const auto as_variable = [dtype](Operand&& x) {
+        return x.is_scalar() ? Variable(x.scalar(), dtype) : std::move(x).variable();
+    };
     Variable a = as_variable(std::move(left));
     Variable b = as_variable(std::move(right));
     match_dtypes("where", a, b, at);
     const Array test = condition.array().astype(a.dtype());
-    const Shape shape = shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
+    const Shape shape =
+        shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
     auto da = detail::on_broadcast(a, [condition](const Variable& g) { return where(condition, g, 0.0); });
     auto db = detail::on_broadcast(b, [condition](const Variable& g) { return where(condition, 0.0, g); });
     Array y = kernels::map_broadcast(
-        shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); }, std::move(a).array(),
-        std::move(b).array(), test);
+        shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); },
+        std::move(a).array(), std::move(b).array(), test);
     return record("where", at, std::move(y), std::move(da), std::move(db));
 }
 
@@ -165,7 +174,8 @@ Variable equal(Operand a, Operand b) {
     return mask("equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x == y); });
 }
 Variable not_equal(Operand a, Operand b) {
-    return mask("not_equal", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(!(x == y)); });  // xsimd's != is false for NaN
+    return mask("not_equal", std::move(a), std::move(b),
+                [](auto x, auto y) { return truth<decltype(x)>(!(x == y)); });  // xsimd's != is false for NaN
 }
 
 }  // namespace xtape

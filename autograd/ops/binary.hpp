@@ -51,13 +51,15 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
         const double s = right.scalar();
         Variable a = std::move(left).variable();
         on(Variable(), std::move(rule_b));
-        return unary(op, std::move(a), where, [&](auto v) { return f(v, kernels::like(v, s)); }, std::move(rule_a));
+        return unary(
+            op, std::move(a), where, [&](auto v) { return f(v, kernels::like(v, s)); }, std::move(rule_a));
     }
     if (left.is_scalar()) {
         const double s = left.scalar();
         Variable b = std::move(right).variable();
         on(Variable(), std::move(rule_a));
-        return unary(op, std::move(b), where, [&](auto v) { return f(kernels::like(v, s), v); }, std::move(rule_b));
+        return unary(
+            op, std::move(b), where, [&](auto v) { return f(kernels::like(v, s), v); }, std::move(rule_b));
     }
     Variable a = std::move(left).variable();
     Variable b = std::move(right).variable();

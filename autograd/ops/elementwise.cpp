@@ -18,12 +18,14 @@ Variable operator-(Operand x) {
 }
 
 Variable negative(Variable x, Where where) {
-    return unary("negative", std::move(x), where, [](auto v) { return -v; }, [](const Variable& g) { return -g; });
+    return unary(
+        "negative", std::move(x), where, [](auto v) { return -v; }, [](const Variable& g) { return -g; });
 }
 
 Variable abs(Variable x, Where where) {
-    return unary_of_input("abs", std::move(x), where, [](auto v) { return xsimd::abs(v); },
-                          [](const Variable& g, const Variable& in) { return g * sign(in); });
+    return unary_of_input(
+        "abs", std::move(x), where, [](auto v) { return xsimd::abs(v); },
+        [](const Variable& g, const Variable& in) { return g * sign(in); });
 }
 
 namespace {
@@ -51,49 +53,58 @@ Variable heaviside(Variable x, Where) {
 }
 
 Variable square(Variable x, Where where) {
-    return unary_of_input("square", std::move(x), where, [](auto v) { return v * v; },
-                          [](const Variable& g, const Variable& in) { return g * (2 * in); });
+    return unary_of_input(
+        "square", std::move(x), where, [](auto v) { return v * v; },
+        [](const Variable& g, const Variable& in) { return g * (2 * in); });
 }
 
 Variable sqrt(Variable x, Where where) {
-    return unary("sqrt", std::move(x), where, [](auto v) { return xsimd::sqrt(v); },
-                 [](const Variable& g, const Variable& y) { return 0.5 * g / y; });
+    return unary(
+        "sqrt", std::move(x), where, [](auto v) { return xsimd::sqrt(v); },
+        [](const Variable& g, const Variable& y) { return 0.5 * g / y; });
 }
 
 Variable reciprocal(Variable x, Where where) {
-    return unary("reciprocal", std::move(x), where, [](auto v) { return like(v, 1) / v; },
-                 [](const Variable& g, const Variable& y) { return -(g * square(y)); });
+    return unary(
+        "reciprocal", std::move(x), where, [](auto v) { return like(v, 1) / v; },
+        [](const Variable& g, const Variable& y) { return -(g * square(y)); });
 }
 
 Variable exp(Variable x, Where where) {
-    return unary("exp", std::move(x), where, [](auto v) { return xsimd::exp(v); },
-                 [](const Variable& g, const Variable& y) { return g * y; });
+    return unary(
+        "exp", std::move(x), where, [](auto v) { return xsimd::exp(v); },
+        [](const Variable& g, const Variable& y) { return g * y; });
 }
 
 Variable expm1(Variable x, Where where) {
-    return unary("expm1", std::move(x), where, [](auto v) { return xsimd::expm1(v); },
-                 [](const Variable& g, const Variable& y) { return g * (y + 1); });
+    return unary(
+        "expm1", std::move(x), where, [](auto v) { return xsimd::expm1(v); },
+        [](const Variable& g, const Variable& y) { return g * (y + 1); });
 }
 
 Variable log(Variable x, Where where) {
     if (auto stable = log_of_recognised(x, where)) return *std::move(stable);
-    return unary_of_input("log", std::move(x), where, [](auto v) { return xsimd::log(v); },
-                          [](const Variable& g, const Variable& in) { return g / in; });
+    return unary_of_input(
+        "log", std::move(x), where, [](auto v) { return xsimd::log(v); },
+        [](const Variable& g, const Variable& in) { return g / in; });
 }
 
 Variable log1p(Variable x, Where where) {
-    return unary_of_input("log1p", std::move(x), where, [](auto v) { return xsimd::log1p(v); },
-                          [](const Variable& g, const Variable& in) { return g / (1 + in); });
+    return unary_of_input(
+        "log1p", std::move(x), where, [](auto v) { return xsimd::log1p(v); },
+        [](const Variable& g, const Variable& in) { return g / (1 + in); });
 }
 
 Variable sin(Variable x, Where where) {
-    return unary_of_input("sin", std::move(x), where, [](auto v) { return xsimd::sin(v); },
-                          [](const Variable& g, const Variable& in) { return g * cos(in); });
+    return unary_of_input(
+        "sin", std::move(x), where, [](auto v) { return xsimd::sin(v); },
+        [](const Variable& g, const Variable& in) { return g * cos(in); });
 }
 
 Variable cos(Variable x, Where where) {
-    return unary_of_input("cos", std::move(x), where, [](auto v) { return xsimd::cos(v); },
-                          [](const Variable& g, const Variable& in) { return -(g * sin(in)); });
+    return unary_of_input(
+        "cos", std::move(x), where, [](auto v) { return xsimd::cos(v); },
+        [](const Variable& g, const Variable& in) { return -(g * sin(in)); });
 }
 
 Variable erf(Variable x, Where where) {

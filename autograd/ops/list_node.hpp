@@ -33,7 +33,7 @@ public:
     }
 
     void free() override {
-        freed = true;
+        Node::free();
         std::fill(parents_.begin(), parents_.end(), NodePtr());
         rule_.reset();
     }

@@ -12,18 +12,27 @@ const Variable* argument_of_sigmoid(const Variable& x) {
     return node && node->name == sigmoid_name && node->argument ? &node->argument : nullptr;
 }
 
+/// y, which goes around x by this rule.
+Variable around(Variable y, const Variable& x, Variable (*rule)(const Variable&, const Variable&)) {
+    if (y.node()) y.node()->bypass.reset(new Node::Bypass{x, rule});
+    return y;
+}
+
 }  // namespace
 
 std::optional<Variable> complement_of_sigmoid(const Operand& a, const Operand& b) {
     if (!a.is_scalar() || a.scalar() != 1 || b.is_scalar()) return std::nullopt;
     const Variable* z = argument_of_sigmoid(b.variable());
     if (!z) return std::nullopt;
-    return sigmoid(negative(*z, a.where()), a.where());
+    Variable y = sigmoid(negative(*z, a.where()), a.where());
+    return around(std::move(y), b.variable(), [](const Variable& g, const Variable&) { return -g; });
 }
 
 std::optional<Variable> log_of_recognised(const Variable& x, Where where) {
-    if (const Variable* z = argument_of_sigmoid(x)) return log_sigmoid(*z, where);
-    return log_of_softmax(x);
+    const Variable* z = argument_of_sigmoid(x);
+    auto y = z ? std::optional(log_sigmoid(*z, where)) : log_of_softmax(x, where);
+    if (y) y = around(*std::move(y), x, [](const Variable& g, const Variable& operand) { return g / operand; });
+    return y;
 }
 
 }  // namespace xtape

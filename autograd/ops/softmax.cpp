@@ -30,10 +30,9 @@ public:
     }
 
     void free() override {
-        freed = true;
+        Node::free();
         parent_ = {};
         y_ = {};
-        argument = {};
     }
 
     const Index axis;
@@ -62,10 +61,10 @@ Variable log_softmax(Variable x, Index axis, Where where) {
     return record("log_softmax", where, kernels::log_softmax(std::move(x).array(), axis), std::move(dx));
 }
 
-std::optional<Variable> log_of_softmax(const Variable& x) {
+std::optional<Variable> log_of_softmax(const Variable& x, Where where) {
     const auto* node = dynamic_cast<const SoftmaxNode*>(x.node().get());
     if (!node || !node->argument) return std::nullopt;
-    return log_softmax(node->argument, node->axis, node->where);
+    return log_softmax(node->argument, node->axis, where);
 }
 
 }  // namespace xtape

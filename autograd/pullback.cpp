@@ -1,0 +1,193 @@
+#include <xtape/autograd/tape.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/ops.hpp>
+
+/// The chain rule, memoised.
+namespace xtape {
+
+namespace {
+
+/// While it lives, this thread records or does not.
+class Recording {
+public:
+    explicit Recording(bool on) {
+        if (!on) off_.emplace();
+    }
+
+private:
+    std::optional<NoGrad> off_;
+};
+
+/// One walk back over a tape: the memo of gradients (the document's `base`) and what is done with each finished one.
+class Walk {
+public:
+    Walk(Tape& tape, const Variable& seed)
+        : tape_(tape),
+          memo_(tape.size()),
+          needed_(tape.size(), false),
+          goes_around_(tape.size(), false),
+          gradients_(tape.most_parents()),
+          wanted_(std::make_unique<bool[]>(tape.most_parents())) {
+        for (const NodePtr& node : tape.nodes())
+            if (node->freed) detail::throw_freed(*node);
+        memo_.back() = seed;
+    }
+
+    /// Asks for the gradient at position i.
+    void need(std::size_t i) { needed_[i] = true; }
+
+    /// Visits positions from the last to the first and calls finished(i, gradient) where a gradient was asked for.
+    template <class Finished>
+    void run(bool free_nodes, Finished finished) {
+        const std::vector<bool> asked = needed_;
+        find_the_way();
+        for (std::size_t i = tape_.size(); i-- > 0;) {
+            const Variable g = std::exchange(memo_[i], {});
+            const Variable whole = with_beside(i, g);
+            if (whole && needed_[i]) {
+                if (asked[i]) finished(i, whole);
+                if (g) pull(i, g);
+                if (goes_around_[i]) pull_around(i, whole);
+            }
+            if (free_nodes) {
+                tape_.nodes()[i]->free();
+                tape_.drop(i);
+            }
+        }
+    }
+
+private:
+    /// A node is on the way when one of its parents is, or when what it goes around was asked for or goes around such a one.
+    void find_the_way() {
+        std::vector<bool> shown = needed_;
+        for (std::size_t i = 0; i < tape_.size(); ++i) {
+            for (std::size_t p = 0; p < tape_.arity(i); ++p)
+                if (const auto parent = tape_.parents(i)[p]; parent != Tape::absent && needed_[parent])
+                    needed_[i] = true;
+            if (const auto around = tape_.bypassed(i); around != Tape::absent && shown[around])
+                goes_around_[i] = shown[i] = needed_[i] = true;
+        }
+    }
+
+    /// The gradient of node i in full: with what came past it on the way around.
+    Variable with_beside(std::size_t i, const Variable& g) {
+        const auto found = beside_.find(i);
+        if (found == beside_.end()) return g;
+        return g ? g + found->second : found->second;
+    }
+
+    /// What came past a node is shown to whoever asked for its gradient, but goes no further: the argument that was
+    /// recorded in its place has had it already.
+    void pull_around(std::size_t i, const Variable& g) {
+        const Node& node = *tape_.nodes()[i];
+        const std::size_t around = tape_.bypassed(i);
+        add(node, *tape_.nodes()[around], beside_[around], node.bypass->rule(g, node.bypass->operand));
+    }
+
+    void pull(std::size_t i, const Variable& g) {
+        Node& node = *tape_.nodes()[i];
+        const std::size_t arity = tape_.arity(i);
+        const std::uint32_t* parents = tape_.parents(i);
+        bool any = false;
+        for (std::size_t p = 0; p < arity; ++p) any |= wanted_[p] = parents[p] != Tape::absent && needed_[parents[p]];
+        if (!any) return;
+        node.pull(g, wanted_.get(), gradients_.data());
+        for (std::size_t p = 0; p < arity; ++p)
+            if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]], std::move(gradients_[p]));
+    }
+
+    static void add(const Node& node, const Node& receiver, Variable& sum, Variable g) {
+        if (g.shape() != receiver.shape || g.dtype() != receiver.dtype)
+            throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
+                                        to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
+                                        name_of(receiver.dtype)),
+                            node.where);
+        sum = sum ? Operand(std::move(sum), node.where) + std::move(g) : std::move(g);
+    }
+
+    Tape& tape_;
+    std::vector<Variable> memo_;
+    std::map<std::size_t, Variable> beside_;
+    std::vector<bool> needed_;
+    std::vector<bool> goes_around_;
+    std::vector<Variable> gradients_;  // one node's, by argument
+    std::unique_ptr<bool[]> wanted_;
+};
+
+}  // namespace
+
+Variable unit_seed(const Variable& y, Where where) {
+    if (!y) throw TapeError("backward: there is no value to differentiate", where);
+    if (y.size() != 1)
+        throw TapeError(
+            fmt::format("backward: needs one number to differentiate, got {} with {} elements; take its sum or mean",
+                        to_string(y.shape()), y.size()),
+            where);
+    return Variable(Array::filled(y.shape(), y.dtype(), 1));
+}
+
+std::vector<Variable> pullback(const Variable& y, const Variable& seed, const std::vector<Variable>& xs,
+                               bool record_gradients, Where where) {
+    if (seed.shape() != y.shape() || seed.dtype() != y.dtype())
+        throw ShapeError(fmt::format("pullback: seed {} {} for an output of {} {}", to_string(seed.shape()),
+                                     name_of(seed.dtype()), to_string(y.shape()), name_of(y.dtype())),
+                         where);
+    for (std::size_t i = 0; i < xs.size(); ++i)
+        if (!xs[i].node())
+            throw TapeError(
+                fmt::format("grad: argument {} is a constant; make it a Parameter to differentiate by it", i), where);
+
+    const Recording scope(record_gradients && recording());
+    std::vector<Variable> gradients(xs.size());
+    Tape tape(y);
+    if (tape.size() > 0) {
+        Walk walk(tape, seed);
+        for (const Variable& x : xs)
+            if (const auto i = tape.find(x.node()); i != Tape::absent) walk.need(i);
+        walk.run(/*free_nodes=*/false, [&](std::size_t i, const Variable& g) {
+            for (std::size_t k = 0; k < xs.size(); ++k)
+                if (xs[k].node() == tape.nodes()[i]) gradients[k] = g;
+        });
+    }
+    for (std::size_t k = 0; k < xs.size(); ++k)
+        if (!gradients[k]) gradients[k] = Variable(Array::filled(xs[k].node()->shape, xs[k].node()->dtype, 0));
+    return gradients;
+}
+
+namespace {
+
+std::vector<Variable> grad_of(const Operand& y, const std::vector<Variable>& xs, bool record_gradients) {
+    if (y.is_scalar()) throw TapeError("grad: a plain number depends on nothing", y.where());
+    return pullback(y.variable(), unit_seed(y.variable(), y.where()), xs, record_gradients, y.where());
+}
+
+void run_backward(const Variable& y, bool free_nodes, Where where) {
+    const Variable seed = unit_seed(y, where);
+    if (!y.node()) throw TapeError("backward: the value is a constant, nothing was recorded", where);
+    const NoGrad constant;
+    Tape tape(y);
+    Walk walk(tape, seed);
+    std::vector<Leaf*> leaves(tape.size());
+    for (std::size_t i = 0; i < tape.size(); ++i)
+        if ((leaves[i] = dynamic_cast<Leaf*>(tape.nodes()[i].get()))) walk.need(i);
+    walk.run(free_nodes, [&](std::size_t i, const Variable& g) { leaves[i]->accumulate(g.array()); });
+}
+
+}  // namespace
+
+std::vector<Variable> grad(const Operand& y, const std::vector<Variable>& xs) { return grad_of(y, xs, false); }
+std::vector<Variable> grad(const Operand& y, const std::vector<Variable>& xs, CreateGraph) {
+    return grad_of(y, xs, true);
+}
+
+void Variable::backward(Where where) const { run_backward(*this, true, where); }
+void Variable::backward(KeepTape, Where where) const { run_backward(*this, false, where); }
+
+}  // namespace xtape
