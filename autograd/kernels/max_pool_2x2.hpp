@@ -23,7 +23,7 @@ auto beats(T v, T best) {
 template <class T>
 class PairsOfRows {
 public:
-    static constexpr Index lanes = static_cast<Index>(vector_bytes / sizeof(T));
+    static constexpr Index lanes = vector_lanes<T>;
 
     /// y[j] = max(top[2j], top[2j + 1], bottom[2j], bottom[2j + 1]) for j in [0, n), with codes unless they are null.
     /// `open` says that whole vectors may be read and written beyond the end.

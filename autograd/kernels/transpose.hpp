@@ -1,40 +1,31 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include <xtape/autograd/shape.hpp>
+#include <xtape/autograd/kernels/vector.hpp>
 
 /// Transposes of blocks that fit into cache, in squares that fit into vector registers.
 namespace xtape::kernels {
-
-#if defined(__AVX512F__)
-inline constexpr std::size_t vector_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr std::size_t vector_bytes = 32;
-#else
-inline constexpr std::size_t vector_bytes = 16;
-#endif
 
 /// Rows in registers, transposed by swapping ever smaller off-diagonal blocks.
 template <class T>
 class Square {
 public:
-    static constexpr Index side = static_cast<Index>(vector_bytes / sizeof(T));
+    static constexpr Index side = vector_lanes<T>;
 
     /// to[j * to_stride + i] = from[i * from_stride + j] for i, j in [0, side).
     static void transpose(T* to, Index to_stride, const T* from, Index from_stride) {
         Row rows[side];
 #pragma GCC unroll 16
-        for (Index i = 0; i < side; ++i) std::memcpy(&rows[i], from + i * from_stride, sizeof(Row));
+        for (Index i = 0; i < side; ++i) rows[i] = load_vector(from + i * from_stride);
         swap_blocks<side / 2>(rows);
 #pragma GCC unroll 16
-        for (Index i = 0; i < side; ++i) std::memcpy(to + i * to_stride, &rows[i], sizeof(Row));
+        for (Index i = 0; i < side; ++i) store_vector(to + i * to_stride, rows[i]);
     }
 
 private:
-    typedef T Row __attribute__((vector_size(vector_bytes)));
+    using Row = Vector<T>;
     using Lanes = std::make_integer_sequence<int, static_cast<int>(side)>;
 
     template <Index block>

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstring>
+
+#include <xtape/autograd/shape.hpp>
+
+/// One register of numbers, as the compiler's vector extension has it: for kernels that place values in registers
+/// themselves. Element-wise functions use xsimd's batches (simd.hpp).
+namespace xtape::kernels {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t vector_bytes = 64;
+inline constexpr Index vector_registers = 32;
+#elif defined(__AVX__)
+inline constexpr std::size_t vector_bytes = 32;
+inline constexpr Index vector_registers = 16;
+#else
+inline constexpr std::size_t vector_bytes = 16;
+inline constexpr Index vector_registers = 16;
+#endif
+
+namespace detail {
+
+template <class T>
+struct VectorOf {
+    typedef T Type __attribute__((vector_size(vector_bytes)));
+};
+
+}  // namespace detail
+
+template <class T>
+using Vector = typename detail::VectorOf<T>::Type;
+
+/// Numbers in a Vector<T>.
+template <class T>
+inline constexpr Index vector_lanes = static_cast<Index>(vector_bytes / sizeof(T));
+
+template <class T>
+Vector<T> load_vector(const T* from) {
+    Vector<T> v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <class T>
+void store_vector(T* to, const Vector<T>& v) {
+    std::memcpy(to, &v, sizeof v);
+}
+
+/// `value` in every lane. The subtraction is folded away, for x - 0 is x whatever x is; x + 0 would be a real addition.
+template <class T>
+Vector<T> broadcast_vector(T value) {
+    return value - Vector<T>{};
+}
+
+}  // namespace xtape::kernels
