@@ -35,16 +35,13 @@ Variable tanh(Variable x, Where where) {
 }
 
 Variable sigmoid(Variable x, Where where) {
-    Variable z = recording() && x.requires_grad() ? x : Variable();  // for recognise.hpp
-    Variable y = unary(
+    return unary_keeping(  // for recognise.hpp
         sigmoid_name, std::move(x), where,
         [](auto v) {
             const auto e = exp_minus_abs(v);
             return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
         },
         [](const Variable& g, const Variable& s) { return g * (s - square(s)); });
-    if (z) y.node()->argument = std::move(z);
-    return y;
 }
 
 Variable log_sigmoid(Variable x, Where where) {

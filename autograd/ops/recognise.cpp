@@ -9,7 +9,7 @@ namespace {
 /// z when x is sigmoid(z) and the tape still has z.
 const Variable* argument_of_sigmoid(const Variable& x) {
     const NodePtr& node = x.node();
-    return node && node->name == sigmoid_name && node->argument ? &node->argument : nullptr;
+    return node && node->name == sigmoid_name && !node->freed ? node->arguments() : nullptr;
 }
 
 /// y, which goes around x by this rule.
