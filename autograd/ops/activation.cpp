@@ -4,6 +4,7 @@
 
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/relu.hpp>
 
 /// Activations: element-wise functions that saturate or bend.
 namespace xtape {
@@ -61,6 +62,11 @@ Variable softplus(Variable x, Where where) {
 Variable relu(Variable x, Where where) {
     return unary(
         "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); }, gate);
+}
+
+Variable record_relu(Variable y, Where where) {
+    auto dx = on(y, gate);
+    return record("relu", where, std::move(y).array(), std::move(dx));
 }
 
 Variable leaky_relu(Variable x, double slope, Where where) {
