@@ -63,7 +63,7 @@ Factor<T> columns_of(const T* images, Index channels, const Windows& v, Span row
 }  // namespace
 
 template <class T>
-void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c) {
+void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c, const Finish<T>& finish) {
     const Windows& v = c.windows;
     const Blocks blocks(c, samples);
     const Index plane = v.output_size(), depth = c.depth();
@@ -85,6 +85,8 @@ void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c
                          channels.size() * v.taps(), Factor<T>{filters + f * depth + channels.first * v.taps(), depth},
                          columns, out + f * plane, plane, j > 0);
             }
+            for (Index f = 0; f < c.group_filters(); ++f)
+                finish.apply(out + f * plane, rows.size() * v.outputs.cols, group * c.group_filters() + f);
         }
     });
 }
@@ -193,8 +195,8 @@ void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
     }
 }
 
-template void correlate(const float*, const float*, float*, Index, const Convolution&);
-template void correlate(const double*, const double*, double*, Index, const Convolution&);
+template void correlate(const float*, const float*, float*, Index, const Convolution&, const Finish<float>&);
+template void correlate(const double*, const double*, double*, Index, const Convolution&, const Finish<double>&);
 template void correlate_input(const float*, const float*, float*, Index, const Convolution&);
 template void correlate_input(const double*, const double*, double*, Index, const Convolution&);
 template void correlate_kernel(const float*, const float*, float*, Index, const Convolution&);
