@@ -49,13 +49,13 @@ public:
         const std::vector<bool> asked = needed_;
         find_the_way();
         for (std::size_t i = tape_.size(); i-- > 0;) {
-            const Variable g = std::exchange(memo_[i], {});
-            const Variable whole = with_beside(i, g);
-            if (whole && needed_[i]) {
-                if (asked[i]) finished(i, whole);
-                if (g) pull(i, g);
-                if (goes_around_[i]) pull_around(i, whole);
+            Variable g = std::exchange(memo_[i], {});
+            if (needed_[i] && (asked[i] || goes_around_[i])) {
+                const Variable whole = with_beside(i, g);
+                if (whole && asked[i]) finished(i, whole);
+                if (whole && goes_around_[i]) pull_around(i, whole);
             }
+            if (g && needed_[i]) pull(i, std::move(g));
             if (free_nodes) {
                 tape_.nodes()[i]->free();
                 tape_.drop(i);
@@ -91,14 +91,14 @@ private:
         add(node, *tape_.nodes()[around], beside_[around], node.bypass->rule(g, node.bypass->operand));
     }
 
-    void pull(std::size_t i, const Variable& g) {
+    void pull(std::size_t i, Variable g) {
         Node& node = *tape_.nodes()[i];
         const std::size_t arity = tape_.arity(i);
         const std::uint32_t* parents = tape_.parents(i);
         bool any = false;
         for (std::size_t p = 0; p < arity; ++p) any |= wanted_[p] = parents[p] != Tape::absent && needed_[parents[p]];
         if (!any) return;
-        node.pull(g, wanted_.get(), gradients_.data());
+        node.pull(std::move(g), wanted_.get(), gradients_.data());
         for (std::size_t p = 0; p < arity; ++p)
             if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]], std::move(gradients_[p]));
     }

@@ -32,8 +32,9 @@ public:
     virtual const NodePtr* parents() const = 0;
     virtual std::size_t arity() const = 0;
 
-    /// Puts into out[i] the gradient that g (the output's) gives parent i, for every i with wanted[i].
-    virtual void pull(const Variable& g, const bool* wanted, Variable* out) = 0;
+    /// Puts into out[i] the gradient that g (the output's) gives parent i, for every i with wanted[i]. The last one wanted may
+    /// be made in g's own buffer.
+    virtual void pull(Variable g, const bool* wanted, Variable* out) = 0;
 
     /// Lets go of everything kept for the rules; a later pull is a TapeError. Overriders call this one.
     virtual void free();
@@ -86,7 +87,7 @@ public:
     explicit Leaf(Array initial);
     const NodePtr* parents() const override { return nullptr; }
     std::size_t arity() const override { return 0; }
-    void pull(const Variable&, const bool*, Variable*) override {}
+    void pull(Variable, const bool*, Variable*) override {}
     void free() override {}  // a parameter outlives every tape
 
     /// Adds to the gradient; safe from several threads.
@@ -99,7 +100,8 @@ private:
     std::mutex mutex_;
 };
 
-/// A rule of one argument: an expression over public operations, called as rule(g) or rule(g, y).
+/// A rule of one argument: an expression over public operations, called as rule(g) or rule(g, y). One that takes g by value
+/// and moves it on works in its buffer where nobody else needs it.
 template <class Rule>
 struct Edge {
     NodePtr parent;
@@ -132,7 +134,7 @@ public:
     const NodePtr* parents() const override { return parents_.data(); }
     std::size_t arity() const override { return sizeof...(Rules); }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);
         pull_each(g, wanted, out, std::index_sequence_for<Rules...>());
     }
@@ -151,16 +153,18 @@ private:
     }
 
     template <std::size_t... I>
-    void pull_each(const Variable& g, const bool* wanted, Variable* out, std::index_sequence<I...>) {
-        ((wanted[I] ? void(out[I] = call(*std::get<I>(rules_), g)) : void()), ...);
+    void pull_each(Variable& g, const bool* wanted, Variable* out, std::index_sequence<I...>) {
+        std::size_t last = 0;
+        ((wanted[I] ? void(last = I) : void()), ...);
+        ((wanted[I] ? void(out[I] = call(*std::get<I>(rules_), I == last ? std::move(g) : g)) : void()), ...);
     }
 
     template <class Rule>
-    Variable call(Rule& rule, const Variable& g) {
+    Variable call(Rule& rule, Variable g) {
         if constexpr (wants_output<Rule>)
-            return rule(g, Variable(y_, NodePtr(this)));
+            return rule(std::move(g), Variable(y_, NodePtr(this)));
         else
-            return rule(g);
+            return rule(std::move(g));
     }
 
     std::array<NodePtr, sizeof...(Rules)> parents_;

@@ -22,7 +22,7 @@ Variable unary(const char* op, Variable x, Where where, const F& f, Rule rule) {
 /// A rule that uses the operation's argument: rule(g, x).
 template <class F, class Rule>
 Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    auto dx = on(x, [x, rule](const Variable& g) { return rule(g, x); });
+    auto dx = on(x, [x, rule](Variable g) { return rule(std::move(g), x); });
     return record(op, where, kernels::map(std::move(x).array(), f), std::move(dx));
 }
 
@@ -33,11 +33,12 @@ template <class Rule>
 auto on_broadcast(const Variable& x, Rule rule) {
     const Node* parent = x.node().get();
     if constexpr (wants_output<Rule>)
-        return on(x, [rule = std::move(rule), parent](const Variable& g, const Variable& y) {
-            return sum_to(rule(g, y), parent->shape);
+        return on(x, [rule = std::move(rule), parent](Variable g, const Variable& y) {
+            return sum_to(rule(std::move(g), y), parent->shape);
         });
     else
-        return on(x, [rule = std::move(rule), parent](const Variable& g) { return sum_to(rule(g), parent->shape); });
+        return on(x,
+                  [rule = std::move(rule), parent](Variable g) { return sum_to(rule(std::move(g)), parent->shape); });
 }
 
 }  // namespace detail

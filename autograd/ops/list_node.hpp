@@ -26,7 +26,7 @@ public:
     const NodePtr* parents() const override { return parents_.data(); }
     std::size_t arity() const override { return parents_.size(); }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);
         for (std::size_t i = 0; i < parents_.size(); ++i)
             if (wanted[i]) out[i] = (*rule_)(g, i);

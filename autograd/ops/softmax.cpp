@@ -22,7 +22,7 @@ public:
     const NodePtr* parents() const override { return &parent_; }
     std::size_t arity() const override { return 1; }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
         if (!wanted[0]) return;
         const Variable y(y_, NodePtr(this));
