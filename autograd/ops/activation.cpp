@@ -28,29 +28,23 @@ Variable tanh(Variable x, Where where) {
 }
 
 Variable sigmoid(Variable x, Where where) {
-    Variable z = recording() && x.requires_grad() ? x : Variable();  // for recognise.hpp
-    Variable y = unary(
+    return unary_keeping(  // for recognise.hpp
         sigmoid_name, std::move(x), where,
         [](auto v) {
             const auto e = exp_minus_abs(v);
             return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
         },
         [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
-    if (z) y.node()->argument = std::move(z);
-    return y;
 }
 
 Variable sigmoid_of_negative(Variable x, Where where) {
-    Variable z = recording() && x.requires_grad() ? x : Variable();
-    Variable y = unary(
+    return unary_keeping(
         sigmoid_of_negative_name, std::move(x), where,
         [](auto v) {
             const auto e = exp_minus_abs(v);
             return xsimd::select(v > like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
         },
         [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s, -1); });
-    if (z) y.node()->argument = std::move(z);
-    return y;
 }
 
 Variable log_sigmoid(Variable x, Where where) {

@@ -38,14 +38,13 @@ Variable operator-(Operand a, Operand b) {
 }
 
 Variable operator*(Operand a, Operand b) {
-    auto da = [b](Variable g) { return std::move(g) * b; };
-    auto db = [a](Variable g) { return std::move(g) * a; };
+    const auto rule = of_other([](Variable g, Operand other) { return std::move(g) * std::move(other); });
     return binary(
-        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, std::move(da), std::move(db));
+        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, rule, rule);
 }
 
 Variable operator/(Operand a, Operand b) {
-    auto da = [b](Variable g) { return std::move(g) / b; };
+    auto da = of_other([](Variable g, Operand divisor) { return std::move(g) / std::move(divisor); });
     auto db = [b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); };
     return binary(
         "divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
@@ -136,8 +135,8 @@ Variable where(const Variable& condition, Operand left, Operand right) {
     const Array test = condition.array().astype(a.dtype());
     const Shape shape =
         shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
-    auto da = detail::on_broadcast(a, [condition](const Variable& g) { return where(condition, g, 0.0); });
-    auto db = detail::on_broadcast(b, [condition](const Variable& g) { return where(condition, 0.0, g); });
+    auto da = detail::on_broadcast<0>(a, shape, [condition](const Variable& g) { return where(condition, g, 0.0); });
+    auto db = detail::on_broadcast<1>(b, shape, [condition](const Variable& g) { return where(condition, 0.0, g); });
     Array y = kernels::map_broadcast(
         shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); },
         std::move(a).array(), std::move(b).array(), test);

@@ -13,9 +13,9 @@ struct Sigmoid {
 
     explicit Sigmoid(const Variable& x) {
         const NodePtr& node = x.node();
-        if (!node || !node->argument) return;
+        if (!node || node->freed) return;
         of_negative = node->name == sigmoid_of_negative_name;
-        if (of_negative || node->name == sigmoid_name) argument = &node->argument;
+        if (of_negative || node->name == sigmoid_name) argument = node->arguments();
     }
 };
 

@@ -29,8 +29,9 @@ Variable scaled_product(Variable a, Variable b, double factor) {
 Variable negative_quotient(Variable a, Variable b, Variable divisor) {
     auto da = on(a, [b, divisor](Variable h) { return negative_quotient(std::move(h), b, divisor); });
     auto db = on(b, [a, divisor](Variable h) { return negative_quotient(std::move(h), a, divisor); });
-    auto dd = detail::on_broadcast(
-        divisor, [divisor](Variable h, const Variable& y) { return negative_quotient(std::move(h), y, divisor); });
+    auto dd = detail::on_broadcast<2>(divisor, a.shape(), [divisor](Variable h, const Variable& y) {
+        return negative_quotient(std::move(h), y, divisor);
+    });
     Array y = in_one_pass([](auto u, auto v, auto d) { return -(u * v / d); }, std::move(a), std::move(b),
                           std::move(divisor));
     return record("negative_quotient", Where::here(), std::move(y), std::move(da), std::move(db), std::move(dd));
