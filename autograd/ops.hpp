@@ -130,6 +130,11 @@ Variable logsumexp(Variable x, Axes axes = {}, bool keepdims = false, Where wher
 Variable softmax(Variable x, Index axis = -1, Where where = Where::here());
 /// log(softmax(x)), finite for every finite x.
 Variable log_softmax(Variable x, Index axis = -1, Where where = Where::here());
+/// -log(softmax(logits)[label]) for each row of logits (N, C) and its label in [0, C): (N,), finite for finite logits. With
+/// label smoothing s the target is 1 - s at the label plus s / C everywhere. Throws ShapeError when shapes do not fit,
+/// ValueError on a label out of range or unless 0 <= label_smoothing <= 1.
+Variable softmax_cross_entropy(Variable logits, const IntArray& labels, double label_smoothing = 0,
+                               Where where = Where::here());
 /// Running sum along an axis.
 Variable cumsum(Variable x, Index axis, Where where = Where::here());
 /// Position of the first maximum along an axis. Throws ShapeError when it is empty.
