@@ -22,8 +22,14 @@ struct Convolution {
     Shape output_shape(Index samples) const { return {samples, filters, windows.outputs.rows, windows.outputs.cols}; }
 };
 
+/// What follows a correlation, done on each piece of the result while it is in cache.
+struct Epilogue {
+    const Array* bias = nullptr;  ///< (K), of the operands' dtype: added to the outputs of each filter, if there is one
+    bool relu = false;            ///< whether what is <= 0 then becomes 0; NaN stays
+};
+
 /// y = x * w: (N, C, H, W) and (K, C / groups, h, w) to (N, K, H', W').
-Array correlate(const Array& x, const Array& w, const Convolution& convolution);
+Array correlate(const Array& x, const Array& w, const Convolution& convolution, const Epilogue& epilogue = {});
 
 /// Adjoint in x: g (N, K, H', W') and w to (N, C, H, W).
 Array correlate_input(const Array& g, const Array& w, const Convolution& convolution);
