@@ -205,6 +205,25 @@ Variable scatter_add(Variable x, Index axis, const IntArray& index, Variable sou
 /// A constant with a new last axis of size `classes`: 1 at the label, else 0.
 Variable one_hot(const IntArray& labels, Index classes, DType dtype = float32, Where where = Where::here());
 
+// ------------------------------------------------------------------------------------------------------------ normalisation
+
+/// A batch normalised by its own statistics.
+struct BatchNormalized {
+    Variable y;
+    Variable mean, variance;  ///< of each channel, the biased one: (C,), float64 constants
+};
+
+/// Each channel, axis 1 of x (N, C, ...), brought to mean 0 and variance 1, then times weight plus bias, (C,) each: either may
+/// have no value. eps is added to the variance (Ioffe and Szegedy, arXiv:1502.03167). Throws ShapeError.
+BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double eps = 1e-5, Where where = Where::here());
+/// The same by given statistics, (C,) each.
+Variable batch_norm(Variable x, const Variable& mean, const Variable& variance, Variable weight, Variable bias,
+                    double eps = 1e-5, Where where = Where::here());
+/// The last axes of x, of sizes `shape`, brought to mean 0 and variance 1, then times weight plus bias of that shape: either
+/// may have no value. eps is added to the variance (Ba, Kiros and Hinton, arXiv:1607.06450). Throws ShapeError.
+Variable layer_norm(Variable x, const Shape& shape, Variable weight = {}, Variable bias = {}, double eps = 1e-5,
+                    Where where = Where::here());
+
 // ------------------------------------------------------------------------------------------------------------------ windows
 
 /// Cross-correlation of x (N, C, H, W) with w (K, C / groups, h, w) to (N, K, H', W'): what deep learning calls convolution.

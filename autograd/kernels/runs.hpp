@@ -32,38 +32,55 @@ void store(T* to, const Batch<T>& value, Index size) {
         store_partial(to, value, size);
 }
 
-template <class T>
-T sum_of_lanes(const Batch<T>& batch) {
-    alignas(64) T lane[lanes<T>];
-    batch.store_aligned(lane);
-    for (Index half = lanes<T> / 2; half > 0; half /= 2)
-        for (Index i = 0; i < half; ++i) lane[i] += lane[i + half];
-    return lane[0];
-}
+/// K sums at a time, in independent chains of additions.
+template <class T, std::size_t K>
+class RunSums {
+public:
+    RunSums() {
+        for (auto& chain : sums_)
+            for (Batch<T>& sum : chain) sum = Batch<T>(T{0});
+    }
 
-/// The K sums over n elements of what terms(position, size) gives: one batch for each sum, 0 in lanes past `size`. Long runs
-/// are added up in blocks, so that rounding grows with their number only.
+    /// Adds what terms(position, size) gives for the batches of n elements: one batch for each sum, 0 in lanes past `size`.
+    template <class F>
+    void add(Index n, F&& terms) {
+        Index i = 0;
+        for (; i + chains * lanes<T> <= n; i += chains * lanes<T>) {
+#pragma GCC unroll 4
+            for (Index chain = 0; chain < chains; ++chain) add_to(chain, terms(i + chain * lanes<T>, lanes<T>));
+        }
+        Index chain = 0;
+        for (; i + lanes<T> <= n; i += lanes<T>) add_to(chain++, terms(i, lanes<T>));
+        if (i < n) add_to(chain, terms(i, n - i));
+    }
+
+    std::array<T, K> total() const {
+        std::array<T, K> result;
+        for (std::size_t k = 0; k < K; ++k)
+            result[k] = xsimd::hadd((sums_[0][k] + sums_[1][k]) + (sums_[2][k] + sums_[3][k]));
+        return result;
+    }
+
+private:
+    static constexpr Index chains = 4;
+
+    void add_to(Index chain, const std::array<Batch<T>, K>& term) {
+        for (std::size_t k = 0; k < K; ++k) sums_[chain][k] += term[k];
+    }
+
+    Batch<T> sums_[chains][K];
+};
+
+/// The K sums of a run. A long one is added up in blocks, so that rounding grows with their number only.
 template <class T, std::size_t K, class F>
 std::array<T, K> sums_of_run(Index n, F&& terms) {
-    constexpr Index block = 1 << 12, abreast = 4;  // independent chains of additions
+    constexpr Index block = 1 << 12;
     std::array<T, K> total{};
     for (Index begin = 0; begin < n; begin += block) {
-        const Index end = std::min(n, begin + block);
-        Batch<T> sum[abreast][K];
-        for (auto& chain : sum)
-            for (Batch<T>& s : chain) s = Batch<T>(T{0});
-        const auto add = [&](Index chain, Index i, Index size) {
-            const std::array<Batch<T>, K> term = terms(i, size);
-            for (std::size_t k = 0; k < K; ++k) sum[chain][k] += term[k];
-        };
-        Index i = begin;
-        for (; i + abreast * lanes<T> <= end; i += abreast * lanes<T>) {
-#pragma GCC unroll 4
-            for (Index chain = 0; chain < abreast; ++chain) add(chain, i + chain * lanes<T>, lanes<T>);
-        }
-        for (; i + lanes<T> <= end; i += lanes<T>) add(0, i, lanes<T>);
-        if (i < end) add(1, i, end - i);
-        for (std::size_t k = 0; k < K; ++k) total[k] += sum_of_lanes((sum[0][k] + sum[1][k]) + (sum[2][k] + sum[3][k]));
+        RunSums<T, K> sums;
+        sums.add(std::min(block, n - begin), [&](Index i, Index size) { return terms(begin + i, size); });
+        const std::array<T, K> part = sums.total();
+        for (std::size_t k = 0; k < K; ++k) total[k] += part[k];
     }
     return total;
 }

@@ -113,17 +113,17 @@ Array normalise(Array x, Index axis) {
 }
 
 template <class Function>
-Array gradient(const Array& g, const Array& y, Index axis) {
+Array gradient(Array g, const Array& y, Index axis) {
     const Shape shape = y.shape();
     const auto term = [](const auto& a, const auto& b) { return Function::term(a, b); };
     const auto for_x = [](const auto& a, const auto& b, const auto& sum) { return Function::gradient(a, b, sum); };
     if (y.size() == 0) return g;
 
     if (by_rows(shape, axis)) {
-        Array dx = Array::uninitialized(shape, y.dtype());
+        Array dx = g.unique() ? g : Array::uninitialized(shape, y.dtype());
         dispatch(y.dtype(), [&](auto tag) {
             using T = decltype(tag);
-            const T *const slopes = g.data<T>(), *const values = y.data<T>();
+            const T *const slopes = std::as_const(g).data<T>(), *const values = y.data<T>();
             T* const out = dx.mutable_data<T>();
             each_row(y.size(), shape[axis], [&](Index row) {
                 const auto from_g = [&](Index i, Index size) { return load(slopes + row + i, size); };
@@ -138,14 +138,15 @@ Array gradient(const Array& g, const Array& y, Index axis) {
         });
         return dx;
     }
-    return map_broadcast(shape, for_x, g, y, reduce_sum(map_broadcast(shape, term, g, y), {axis}, true));
+    Array sum = reduce_sum(map_broadcast(shape, term, g, y), {axis}, true);
+    return map_broadcast(shape, for_x, std::move(g), y, std::move(sum));
 }
 
 }  // namespace
 
 Array softmax(Array x, Index axis) { return normalise<Softmax>(std::move(x), axis); }
-Array softmax_gradient(const Array& g, const Array& y, Index axis) { return gradient<Softmax>(g, y, axis); }
+Array softmax_gradient(Array g, const Array& y, Index axis) { return gradient<Softmax>(std::move(g), y, axis); }
 Array log_softmax(Array x, Index axis) { return normalise<LogSoftmax>(std::move(x), axis); }
-Array log_softmax_gradient(const Array& g, const Array& y, Index axis) { return gradient<LogSoftmax>(g, y, axis); }
+Array log_softmax_gradient(Array g, const Array& y, Index axis) { return gradient<LogSoftmax>(std::move(g), y, axis); }
 
 }  // namespace xtape::kernels
