@@ -32,8 +32,8 @@ Variable operator+(Operand a, Operand b) {
 Variable operator-(Operand a, Operand b) {
     if (auto complement = complement_of_sigmoid(a, b)) return *std::move(complement);
     return binary(
-        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; },
-        [](Variable g) { return g; }, [](Variable g) { return -std::move(g); });
+        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; }, [](Variable g) { return g; },
+        [](Variable g) { return -std::move(g); });
 }
 
 Variable operator*(Operand a, Operand b) {
