@@ -8,6 +8,7 @@
 #include <xtape/autograd/casts.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/slopes.hpp>
 
 /// Element-wise operations on two operands.
 namespace xtape {
@@ -44,7 +45,7 @@ Variable operator*(Operand a, Operand b) {
 
 Variable operator/(Operand a, Operand b) {
     auto da = of_other([](Variable g, Operand divisor) { return std::move(g) / std::move(divisor); });
-    auto db = [b](const Variable& g, const Variable& y) { return -(g * y / b); };
+    auto db = [b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); };
     return binary(
         "divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
 }
@@ -76,12 +77,12 @@ B power(const B& x, const B& exponent, double scalar_exponent) {
 
 Variable pow(Operand a, Operand b) {
     const double exponent = b.is_scalar() ? b.scalar() : 0;
-    auto da = [a, b](const Variable& g) {
-        if (b.is_scalar() && b.scalar() == 0) return g * 0.0;
-        const Operand reduced = b.is_scalar() ? Operand(b.scalar() - 1) : Operand(b - 1.0);
-        return g * (b * pow(one_where_zero(a, b), reduced));
+    auto da = [a, b](Variable g) {
+        if (!b.is_scalar()) return std::move(g) * (b * pow(one_where_zero(a, b), b - 1.0));
+        if (b.scalar() == 0) return std::move(g) * 0.0;
+        return scaled_product(std::move(g), pow(a, b.scalar() - 1), b.scalar());
     };
-    auto db = [a](const Variable& g, const Variable& y) { return g * (y * logarithm(a)); };
+    auto db = [a](Variable g, const Variable& y) { return std::move(g) * (y * logarithm(a)); };
     return binary(
         "pow", std::move(a), std::move(b), [exponent](auto x, auto e) { return power(x, e, exponent); }, std::move(da),
         std::move(db));
