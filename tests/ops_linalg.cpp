@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(linear_relu_is_differentiated_as_its_parts) {
     // Whoever looks at the tape sees what went into relu.
     const KeepOutputs looking;
     const Variable y = linear_relu(x, w, bias);
-    const Node& before = *y.node()->parents()[0];
+    const Node& before = *y.node()->arguments()[0].node();
     BOOST_TEST(before.name == std::string("linear"));
     BOOST_TEST(values(before.output) == values(linear(x, w, bias)));
 }

@@ -3,6 +3,7 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/im2col.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
 namespace xtape::kernels::columns {
@@ -63,7 +64,7 @@ Factor<T> columns_of(const T* images, Index channels, const Windows& v, Span row
 }  // namespace
 
 template <class T>
-void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c) {
+void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c, const Finish<T>& finish) {
     const Windows& v = c.windows;
     const Blocks blocks(c, samples);
     const Index plane = v.output_size(), depth = c.depth();
@@ -85,6 +86,8 @@ void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c
                          channels.size() * v.taps(), Factor<T>{filters + f * depth + channels.first * v.taps(), depth},
                          columns, out + f * plane, plane, j > 0);
             }
+            for (Index f = 0; f < c.group_filters(); ++f)
+                finish.apply(out + f * plane, rows.size() * v.outputs.cols, group * c.group_filters() + f);
         }
     });
 }
@@ -117,22 +120,6 @@ void correlate_input(const T* g, const T* w, T* dx, Index samples, const Convolu
         }
     });
 }
-
-namespace {
-
-// dw as the sum of `parts` arrays of its size, always in the same order.
-template <class T>
-void sum_parts(const T* parts, Index count, Index size, T* dw) {
-    parallel_for(size, 16'384, [&](Index begin, Index end) {
-        std::copy(parts + begin, parts + end, dw + begin);
-        for (Index part = 1; part < count; ++part) {
-            const T* summand = parts + part * size;
-            for (Index i = begin; i < end; ++i) dw[i] += summand[i];
-        }
-    });
-}
-
-}  // namespace
 
 template <class T>
 void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convolution& c) {
@@ -173,12 +160,7 @@ void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convol
     if (parts > 1) sum_parts(totals, parts, size, dw);
 }
 
-Convolution turned(const Convolution& c) {
-    const Windows& v = c.windows;
-    const Pair padding(v.dilation.rows * (v.kernel.rows - 1) - v.padding.rows,
-                       v.dilation.cols * (v.kernel.cols - 1) - v.padding.cols);
-    return {c.filters, c.channels, c.groups, {v.outputs, v.kernel, Pair(1), v.dilation, padding, v.image}};
-}
+Convolution turned(const Convolution& c) { return {c.filters, c.channels, c.groups, c.windows.turned()}; }
 
 template <class T>
 void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
@@ -193,8 +175,8 @@ void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
     }
 }
 
-template void correlate(const float*, const float*, float*, Index, const Convolution&);
-template void correlate(const double*, const double*, double*, Index, const Convolution&);
+template void correlate(const float*, const float*, float*, Index, const Convolution&, const Finish<float>&);
+template void correlate(const double*, const double*, double*, Index, const Convolution&, const Finish<double>&);
 template void correlate_input(const float*, const float*, float*, Index, const Convolution&);
 template void correlate_input(const double*, const double*, double*, Index, const Convolution&);
 template void correlate_kernel(const float*, const float*, float*, Index, const Convolution&);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <xtape/autograd/array.hpp>
+#include <xtape/autograd/kernels/epilogue.hpp>
 
 /// Matrix products: by tiles and loops of our own or by OpenBLAS, as gemm.cpp decides by type and shape alone.
 namespace xtape::kernels {
@@ -25,16 +26,9 @@ struct Factor {
 template <class T>
 void gemm(Index m, Index n, Index k, Factor<T> a, Factor<T> b, T* c, Index c_stride, bool accumulate);
 
-/// What becomes of a finished product while it is in cache: `bias`, of size n, is added to every row, and with `relu`
-/// numbers below 0 become 0. Without a bias nothing is done.
-struct Epilogue {
-    Array bias;
-    bool relu = false;
-};
-
 /// op(A) op(B) over the last two axes, op transposes what is stored when asked to; the axes before them are batches and
 /// broadcast. Needs fitting shapes of rank >= 2 and one dtype. Parallel over batches and over blocks of C whose bounds
-/// follow from the shapes alone.
+/// follow from the shapes alone. An epilogue needs a bias.
 Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const Epilogue& epilogue = {});
 
 }  // namespace xtape::kernels

@@ -184,7 +184,7 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
                                {a.data<T>(), trans_a ? m : k, trans_a},
                                {b.data<T>(), trans_b ? k : n, trans_b},
                                c.mutable_data<T>(),
-                               epilogue.bias ? epilogue.bias.data<T>() : nullptr,
+                               epilogue.bias ? epilogue.bias->data<T>() : nullptr,
                                epilogue.relu};
         if (cut.depth.count() > 1) return first.sum_of_pieces(cut);
 

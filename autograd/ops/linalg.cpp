@@ -69,7 +69,7 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
     auto dx = on(x, [w, where](const Variable& g) { return product("linear", g, false, w, true, where); });
     auto dw = on(w, [x, where](const Variable& g) { return product("linear", x, true, g, false, where); });
     auto dbias = on(bias, [where](const Variable& g) { return sum(g, {0}, false, where); });
-    Array out = kernels::matmul(x.array(), false, w.array(), false, {bias.array(), with_relu});
+    Array out = kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu});
     Variable y = record("linear", where, std::move(out), std::move(dx), std::move(dw), std::move(dbias));
     if (with_relu) y = record_relu(std::move(y), where);
     return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
