@@ -53,7 +53,7 @@ std::string wrong(Gemm<T> gemm, bool trans_a, bool trans_b, Index m, Index n, In
                (trans_b ? "T" : "N") + (accumulate ? " added" : "") + " at " + std::to_string(i) + ", " +
                std::to_string(j);
     };
-    const double rounding = double{std::numeric_limits<T>::epsilon()} * std::sqrt(static_cast<double>(k) + 1) * 4;
+    const double rounding = double{std::numeric_limits<T>::epsilon()} * static_cast<double>(k + 10);
     std::vector<double> row(static_cast<std::size_t>(n));
     for (Index i = 0; i < m; ++i) {
         for (Index j = 0; j < n; ++j) row[static_cast<std::size_t>(j)] = accumulate ? before.at(i, j) : 0;
