@@ -11,6 +11,12 @@ namespace xtape {
 
 /// Throws DtypeError, naming the cast, when dtypes differ; where casts are allowed (see AllowCasts) it casts to float64.
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where);
+/// The same for three.
+inline void match_dtypes(const char* op, Variable& a, Variable& b, Variable& c, Where where) {
+    match_dtypes(op, a, b, where);
+    match_dtypes(op, a, c, where);
+    match_dtypes(op, a, b, where);  // c may have been what a was cast for
+}
 /// The same for two operands that are arrays.
 inline void match_dtypes(const char* op, Operand& left, Operand& right, Where where) {
     if (left.variable().dtype() == right.variable().dtype()) return;
@@ -39,9 +45,8 @@ Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule
 /// A rule that uses the operation's argument: rule(g, x).
 template <class F, class Rule>
 Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    return unary_keeping(op, std::move(x), where, f, [rule = std::move(rule)](Variable g, Arguments in) {
-        return rule(std::move(g), in[0]);
-    });
+    return unary_keeping(op, std::move(x), where, f,
+                         [rule = std::move(rule)](Variable g, Arguments in) { return rule(std::move(g), in[0]); });
 }
 
 /// A rule of a binary operation that uses the other operand and nothing else: rule(g, other).
