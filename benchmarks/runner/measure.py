@@ -14,6 +14,7 @@ from rows import COMPILE, PEAK_MEMORY, SGEMM
 
 BATCH_SECONDS = 0.05  # that one measurement should take at least
 SIDE_SECONDS = 2.5  # for all the measurements of a side
+SLOW_SECONDS = 0.3  # a run that takes longer is repeated less when settings are chosen
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 21
 
 
@@ -57,7 +58,8 @@ def quickest(stack, side, row, case, threads):
     ]
     first = {process: process.run() for process in processes}  # warms up
     counts = {process: max(1, round(BATCH_SECONDS / 2 / seconds)) for process, seconds in first.items()}
-    rounds = [{process: process.run(counts[process]) for process in processes} for _ in range(5)]
+    few = max(first.values()) > SLOW_SECONDS
+    rounds = [{process: process.run(counts[process]) for process in processes} for _ in range(2 if few else 5)]
     times = {process: median(each[process] for each in rounds) for process in processes}
     best = min(times, key=times.get)
     for process in processes:
