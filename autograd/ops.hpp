@@ -177,6 +177,10 @@ Variable repeat(Variable x, Index times, Index axis, Where where = Where::here()
 
 /// numpy.matmul, X @ W: 1-D, 2-D and batched operands, batch axes broadcast.
 Variable matmul(Variable X, Variable W, Where where = Where::here());
+/// X W + bias in one pass, from (..., in) with W (in, out) and bias (out,) to (..., out).
+Variable linear(Variable X, Variable W, Variable bias, Where where = Where::here());
+/// relu(X W + bias) in one pass.
+Variable linear_relu(Variable X, Variable W, Variable bias, Where where = Where::here());
 /// Inner product of two 1-D arrays of equal size.
 Variable dot(Variable a, Variable b, Where where = Where::here());
 /// (n,) and (m,) to (n, m).

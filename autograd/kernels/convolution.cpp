@@ -29,14 +29,21 @@ Path choose(Face face, Index samples, DType, const Convolution& c) {
 
 }  // namespace
 
-Array correlate(const Array& x, const Array& w, const Convolution& c) {
+Array correlate(const Array& x, const Array& w, const Convolution& c, const Epilogue& epilogue) {
     const Index samples = x.shape(0);
     const Path path = choose(Face::output, samples, x.dtype(), c);
-    if (path == Path::nothing) return Array::filled(c.output_shape(samples), x.dtype(), 0);
-    Array y = Array::uninitialized(c.output_shape(samples), x.dtype());
+    Array y = path == Path::nothing ? Array::filled(c.output_shape(samples), x.dtype(), 0)
+                                    : Array::uninitialized(c.output_shape(samples), x.dtype());
     dispatch(x.dtype(), [&](auto tag) {
         using T = decltype(tag);
-        columns::correlate(x.data<T>(), w.data<T>(), y.mutable_data<T>(), samples, c);
+        const Finish<T> finish(epilogue);
+        if (path == Path::nothing) {
+            const Index plane = c.windows.output_size();
+            for (Index i = 0; i < samples * c.filters; ++i)
+                finish.apply(y.mutable_data<T>() + i * plane, plane, i % c.filters);
+        } else {
+            columns::correlate(x.data<T>(), w.data<T>(), y.mutable_data<T>(), samples, c, finish);
+        }
     });
     return y;
 }

@@ -6,6 +6,7 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
+#include <xtape/autograd/ops/relu.hpp>
 #include <xtape/autograd/tape.hpp>
 
 namespace xtape {
@@ -31,6 +32,9 @@ Variable product(const char* op, const Variable& a, const Variable& b, Where whe
     return product(op, a, false, b, false, where);
 }
 
+/// Rows of length shape.back() in an array.
+Index rows_of(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1).count(); }
+
 /// The axes before the matrices.
 Shape batches(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2); }
 
@@ -40,7 +44,48 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
             fmt::format("{}: needs two 1-D arrays: {} and {}", op, to_string(a.shape()), to_string(b.shape())), where);
 }
 
+/// relu is computed with the rest, but recorded as a node of its own, so that its rule is relu's.
+Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where where) {
+    const auto all = [&] {
+        return fmt::format("X {}, W {}, bias {}", to_string(x.shape()), to_string(w.shape()), to_string(bias.shape()));
+    };
+    if (x.rank() == 0 || w.rank() != 2 || bias.rank() != 1)
+        throw ShapeError(fmt::format("linear: needs X (..., in), W (in, out) and bias (out,): {}", all()), where);
+    if (x.shape().back() != w.shape()[0])
+        throw ShapeError(fmt::format("linear: inner sizes differ: {}, {} != {}", all(), x.shape().back(), w.shape()[0]),
+                         where);
+    if (bias.shape()[0] != w.shape()[1])
+        throw ShapeError(
+            fmt::format("linear: the bias does not fit: {}, {} != {}", all(), bias.shape()[0], w.shape()[1]), where);
+    match_dtypes("linear", x, w, where);
+    match_dtypes("linear", x, bias, where);
+    match_dtypes("linear", x, w, where);  // the bias may have been what both were cast for
+
+    Shape shape = x.shape();
+    const Index in = w.shape()[0];
+    shape[shape.rank() - 1] = w.shape()[1];
+    if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), in}, where);
+
+    auto dx = on(x, [w, where](const Variable& g) { return product("linear", g, false, w, true, where); });
+    auto dw = on(w, [x, where](const Variable& g) { return product("linear", x, true, g, false, where); });
+    auto dbias = on(bias, [where](const Variable& g) { return sum(g, {0}, false, where); });
+    Array out = kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu});
+    Variable y = record("linear", where, std::move(out), std::move(dx), std::move(dw), std::move(dbias));
+    if (with_relu) y = record_relu(std::move(y), where);
+    return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
+}
+
 }  // namespace
+
+Variable linear(Variable x, Variable w, Variable bias, Where where) {
+    return affine(std::move(x), std::move(w), std::move(bias), false, where);
+}
+
+Variable linear_relu(Variable x, Variable w, Variable bias, Where where) {
+    // Whoever looks at the tape sees what goes into relu.
+    if (KeepOutputs::active()) return relu(linear(std::move(x), std::move(w), std::move(bias), where), where);
+    return affine(std::move(x), std::move(w), std::move(bias), true, where);
+}
 
 Variable matmul(Variable a, Variable b, Where where) {
     const Shape shape_a = a.shape(), shape_b = b.shape();
@@ -64,8 +109,7 @@ Variable matmul(Variable a, Variable b, Where where) {
 
     // One matrix for a whole batch of others: their rows are rows of one product, and its gradient needs no sum.
     if (b.rank() == 2 && a.rank() > 2) {
-        const Index rows = Shape(a.shape().begin(), a.shape().end() - 1).count();
-        a = reshape(std::move(a), {rows, inner}, where);
+        a = reshape(std::move(a), {rows_of(a.shape()), inner}, where);
     }
     return reshape(product("matmul", a, b, where), shape, where);
 }

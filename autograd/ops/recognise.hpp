@@ -11,6 +11,10 @@ namespace xtape {
 
 /// Names compared by address.
 inline constexpr char sigmoid_name[] = "sigmoid";
+inline constexpr char sigmoid_of_negative_name[] = "sigmoid_of_negative";
+
+/// sigmoid(-x), in one pass.
+Variable sigmoid_of_negative(Variable x, Where where);
 
 /// sigmoid(-z) when a - b is 1 - sigmoid(z).
 std::optional<Variable> complement_of_sigmoid(const Operand& a, const Operand& b);

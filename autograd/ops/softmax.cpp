@@ -14,15 +14,14 @@ namespace {
 class SoftmaxNode final : public Node {
 public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
-        : Node("softmax", at, y.shape(), y.dtype()), axis(along), parent_(x.node()), y_(y) {
-        argument = x;
+        : Node("softmax", at, y.shape(), y.dtype()), axis(along), argument_(x), y_(y) {
         if (KeepOutputs::active()) output = y;
     }
 
-    const NodePtr* parents() const override { return &parent_; }
+    Variable* arguments() override { return &argument_; }
     std::size_t arity() const override { return 1; }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
         if (!wanted[0]) return;
         const Variable y(y_, NodePtr(this));
@@ -31,14 +30,13 @@ public:
 
     void free() override {
         Node::free();
-        parent_ = {};
         y_ = {};
     }
 
     const Index axis;
 
 private:
-    NodePtr parent_;
+    Variable argument_;
     Array y_;
 };
 
@@ -62,9 +60,9 @@ Variable log_softmax(Variable x, Index axis, Where where) {
 }
 
 std::optional<Variable> log_of_softmax(const Variable& x, Where where) {
-    const auto* node = dynamic_cast<const SoftmaxNode*>(x.node().get());
-    if (!node || !node->argument) return std::nullopt;
-    return log_softmax(node->argument, node->axis, where);
+    auto* node = dynamic_cast<SoftmaxNode*>(x.node().get());
+    if (!node || node->freed) return std::nullopt;
+    return log_softmax(*node->arguments(), node->axis, where);
 }
 
 }  // namespace xtape
