@@ -130,6 +130,11 @@ Variable logsumexp(Variable x, Axes axes = {}, bool keepdims = false, Where wher
 Variable softmax(Variable x, Index axis = -1, Where where = Where::here());
 /// log(softmax(x)), finite for every finite x.
 Variable log_softmax(Variable x, Index axis = -1, Where where = Where::here());
+/// -log(softmax(logits)[label]) for each row of logits (N, C) and its label in [0, C): (N,), finite for finite logits. With
+/// label smoothing s the target is 1 - s at the label plus s / C everywhere. Throws ShapeError when shapes do not fit,
+/// ValueError on a label out of range or unless 0 <= label_smoothing <= 1.
+Variable softmax_cross_entropy(Variable logits, const IntArray& labels, double label_smoothing = 0,
+                               Where where = Where::here());
 /// Running sum along an axis.
 Variable cumsum(Variable x, Index axis, Where where = Where::here());
 /// Position of the first maximum along an axis. Throws ShapeError when it is empty.
@@ -199,6 +204,25 @@ Variable gather(Variable x, Index axis, const IntArray& index, Where where = Whe
 Variable scatter_add(Variable x, Index axis, const IntArray& index, Variable source, Where where = Where::here());
 /// A constant with a new last axis of size `classes`: 1 at the label, else 0.
 Variable one_hot(const IntArray& labels, Index classes, DType dtype = float32, Where where = Where::here());
+
+// ------------------------------------------------------------------------------------------------------------ normalisation
+
+/// A batch normalised by its own statistics.
+struct BatchNormalized {
+    Variable y;
+    Variable mean, variance;  ///< of each channel, the biased one: (C,), float64 constants
+};
+
+/// Each channel, axis 1 of x (N, C, ...), brought to mean 0 and variance 1, then times weight plus bias, (C,) each: either may
+/// have no value. eps is added to the variance (Ioffe and Szegedy, arXiv:1502.03167). Throws ShapeError.
+BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double eps = 1e-5, Where where = Where::here());
+/// The same by given statistics, (C,) each.
+Variable batch_norm(Variable x, const Variable& mean, const Variable& variance, Variable weight, Variable bias,
+                    double eps = 1e-5, Where where = Where::here());
+/// The last axes of x, of sizes `shape`, brought to mean 0 and variance 1, then times weight plus bias of that shape: either
+/// may have no value. eps is added to the variance (Ba, Kiros and Hinton, arXiv:1607.06450). Throws ShapeError.
+Variable layer_norm(Variable x, const Shape& shape, Variable weight = {}, Variable bias = {}, double eps = 1e-5,
+                    Where where = Where::here());
 
 // ------------------------------------------------------------------------------------------------------------------ windows
 

@@ -154,16 +154,16 @@ Variable cross_entropy(const Variable& logits, const IntArray& labels, Reduction
     check_classes("cross_entropy", logits, labels, class_weights, where);
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
         throw ValueError(fmt::format("cross_entropy: label_smoothing must be in [0, 1]: {}", label_smoothing), where);
-    const Variable log_probabilities = log_softmax(logits, 1, where);
-    if (label_smoothing == 0) return nll(log_probabilities, labels, reduction, class_weights, where);
+    if (!class_weights) return reduced(softmax_cross_entropy(logits, labels, label_smoothing, where), reduction, where);
 
+    const Variable log_probabilities = log_softmax(logits, 1, where);
     Variable losses = nll(log_probabilities, labels, Reduction::none, class_weights, where);
-    const Variable weighted = class_weights ? at(log_probabilities, where) * class_weights : log_probabilities;
-    const Variable all_classes = sum(weighted, 1, false, where);
-    const double share = label_smoothing / static_cast<double>(logits.shape()[1]);
-    losses = at(at(losses, where) * (1 - label_smoothing), where) - at(all_classes, where) * share;
-    const Variable sample_weights = class_weights ? take(class_weights, labels, 0, where) : Variable();
-    return reduced_classes(std::move(losses), sample_weights, reduction, where);
+    if (label_smoothing > 0) {
+        const Variable all_classes = sum(at(log_probabilities, where) * class_weights, 1, false, where);
+        const double share = label_smoothing / static_cast<double>(logits.shape()[1]);
+        losses = at(at(losses, where) * (1 - label_smoothing), where) - at(all_classes, where) * share;
+    }
+    return reduced_classes(std::move(losses), take(class_weights, labels, 0, where), reduction, where);
 }
 
 }  // namespace xtape::nn

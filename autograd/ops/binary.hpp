@@ -39,9 +39,8 @@ Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule
 /// A rule that uses the operation's argument: rule(g, x).
 template <class F, class Rule>
 Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    return unary_keeping(op, std::move(x), where, f, [rule = std::move(rule)](Variable g, Arguments in) {
-        return rule(std::move(g), in[0]);
-    });
+    return unary_keeping(op, std::move(x), where, f,
+                         [rule = std::move(rule)](Variable g, Arguments in) { return rule(std::move(g), in[0]); });
 }
 
 /// A rule of a binary operation that uses the other operand and nothing else: rule(g, other).
