@@ -11,6 +11,12 @@ namespace xtape {
 
 /// Throws DtypeError, naming the cast, when dtypes differ; where casts are allowed (see AllowCasts) it casts to float64.
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where);
+/// The same for three.
+inline void match_dtypes(const char* op, Variable& a, Variable& b, Variable& c, Where where) {
+    match_dtypes(op, a, b, where);
+    match_dtypes(op, a, c, where);
+    match_dtypes(op, a, b, where);  // c may have been what a was cast for
+}
 /// The same for two operands that are arrays.
 inline void match_dtypes(const char* op, Operand& left, Operand& right, Where where) {
     if (left.variable().dtype() == right.variable().dtype()) return;

@@ -57,9 +57,7 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
     if (bias.shape()[0] != w.shape()[1])
         throw ShapeError(
             fmt::format("linear: the bias does not fit: {}, {} != {}", all(), bias.shape()[0], w.shape()[1]), where);
-    match_dtypes("linear", x, w, where);
-    match_dtypes("linear", x, bias, where);
-    match_dtypes("linear", x, w, where);  // the bias may have been what both were cast for
+    match_dtypes("linear", x, w, bias, where);
 
     Shape shape = x.shape();
     const Index in = w.shape()[0];
