@@ -50,7 +50,7 @@ Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, do
             parallel_for(chunks.count(), grain, [&](Index begin, Index end) {
                 for (Index k = begin; k < end; ++k) parts.data()[k] = moment_of(from, chunks, c, k);
             });
-            Moment moment;
+            Moment moment{};
             for (Index k = 0; k < chunks.count(); ++k) moment.join(parts.data()[k]);
             means[c] = moment.mean;
             variances[c] = moment.deviations / moment.count;

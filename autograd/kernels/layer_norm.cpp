@@ -91,7 +91,7 @@ Normalized layer_norm(const Array& x, Index leading, const Array& weight, const 
         const Index grain = std::max<Index>(1, elements_per_piece / std::max<Index>(1, rows.length));
         parallel_for(rows.count, grain, [&](Index begin, Index end) {
             for (Index row = begin; row < end; ++row) {
-                Moment moment;
+                Moment moment{};
                 for (Index k = 0; k < chunks.count(); ++k) moment.join(moment_of(x.data<T>(), chunks, row, k));
                 means[row] = moment.mean;
                 variances[row] = moment.deviations / moment.count;

@@ -69,6 +69,14 @@ void finish(Index rows, Index columns, T* c, Index stride, const T* bias, bool r
         v += added;
         return relu ? v <= zero ? zero : v : v;
     };
+    if (columns == 1 && stride == 1) {  // one column is a row, with one bias for all
+        const Vector<T> added = Vector<T>{} + *bias;
+        Index i = 0;
+        for (; i + lanes <= rows; i += lanes) store_vector(c + i, finished(load_vector(c + i), added));
+        if (const Index left = rows - i; left > 0)
+            store_vector(c + i, finished(load_vector(c + i, left), added), left);
+        return;
+    }
     for (Index i = 0; i < rows; ++i, c += stride) {
         Index j = 0;
         for (; j + lanes <= columns; j += lanes)

@@ -10,9 +10,9 @@ namespace xtape::kernels {
 
 /// Count, mean and sum of squared deviations of some numbers.
 struct Moment {
-    double count = 0;
-    double mean = 0;
-    double deviations = 0;
+    double count;
+    double mean;
+    double deviations;
 
     /// Takes in the numbers of another (Chan, Golub and LeVeque, 1979).
     void join(const Moment& other) {
