@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t header_bytes = 128;  // a Block, padded so that the elements behind it stay aligned to 64
 
-std::size_t bytes_of(const Shape& shape, DType dtype) {
+/// The number of elements. Throws ShapeError when there cannot be so many.
+Index checked_count(const Shape& shape, DType dtype) {
     std::size_t bytes = size_of(dtype);
     for (Index size : shape) {
         if (size < 0) throw ShapeError(fmt::format("array: negative size in {}", to_string(shape)));
@@ -24,7 +25,7 @@ std::size_t bytes_of(const Shape& shape, DType dtype) {
         if (__builtin_mul_overflow(bytes, factor, &bytes) || bytes > std::numeric_limits<std::size_t>::max() / 4)
             throw ShapeError(fmt::format("array: {} has more elements than memory can address", to_string(shape)));
     }
-    return shape.count() == 0 ? 0 : bytes;
+    return shape.count();
 }
 
 }  // namespace
@@ -35,11 +36,17 @@ Array Array::with_block(Block* block) {
     return array;
 }
 
-Array Array::uninitialized(const Shape& shape, DType dtype) {
+std::size_t Array::block_bytes(Index size, DType dtype) {
     static_assert(sizeof(Block) <= header_bytes);
-    void* memory = storage::allocate(header_bytes + bytes_of(shape, dtype));
-    return with_block(new (memory)
-                          Block{1, dtype, shape.count(), static_cast<char*>(memory) + header_bytes, nullptr, shape});
+    return header_bytes + (size == 1 ? 0 : static_cast<std::size_t>(size) * size_of(dtype));
+}
+
+Array Array::uninitialized(const Shape& shape, DType dtype) {
+    const Index size = checked_count(shape, dtype);
+    void* memory = storage::allocate(block_bytes(size, dtype));
+    Block* block = new (memory) Block{1, dtype, size, static_cast<char*>(memory) + header_bytes, nullptr, {}, shape};
+    if (size == 1) block->elements = block->in_header;
+    return with_block(block);
 }
 
 Array Array::filled(const Shape& shape, DType dtype, double value) {
@@ -60,13 +67,12 @@ Index Array::shape(Index axis) const {
 void Array::throw_empty() { throw ValueError("array: it has no value; was it moved from, or never given one?"); }
 
 Array Array::reshaped(const Shape& shape) const {
-    bytes_of(shape, dtype());
-    if (shape.count() != size())
+    if (checked_count(shape, dtype()) != size())
         throw ShapeError(fmt::format("reshaped: {} elements do not fill {}", size(), to_string(shape)));
     Block* owner = block_->owner ? block_->owner : block_;
     owner->references.fetch_add(1, std::memory_order_relaxed);
     void* memory = storage::allocate(header_bytes);
-    return with_block(new (memory) Block{1, dtype(), size(), block_->elements, owner, shape});
+    return with_block(new (memory) Block{1, dtype(), size(), block_->elements, owner, {}, shape});
 }
 
 Array Array::astype(DType dtype) const {
@@ -88,9 +94,9 @@ Array Array::copy() const {
 
 void Array::destroy(Block* block) noexcept {
     Block* owner = block->owner;
-    const std::size_t elements = owner ? 0 : static_cast<std::size_t>(block->size) * size_of(block->dtype);
+    const std::size_t bytes = owner ? header_bytes : block_bytes(block->size, block->dtype);
     block->~Block();
-    storage::deallocate(block, header_bytes + elements);
+    storage::deallocate(block, bytes);
     if (owner) with_block(owner);  // gives up the reference that the reshaped array had
 }
 

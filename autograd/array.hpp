@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -52,10 +53,7 @@ public:
     DType dtype() const { return block().dtype; }
 
     /// Whether nobody else holds these elements, so that they may be overwritten.
-    bool unique() const {
-        const auto sole = [](const Block* b) { return b->references.load(std::memory_order_acquire) == 1; };
-        return block_ && sole(block_) && (!block_->owner || sole(block_->owner));
-    }
+    bool unique() const { return block_ && is_sole(block_) && (!block_->owner || is_sole(block_->owner)); }
 
     /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted.
     template <class T>
@@ -86,6 +84,7 @@ private:
         Index size;
         void* elements;
         Block* owner;  ///< the block whose elements a reshaped array shares, else null
+        alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
         Shape shape;
     };
 
@@ -99,8 +98,12 @@ private:
         if (block_) block_->references.fetch_add(1, std::memory_order_relaxed);
     }
     void release() noexcept {
-        if (block_ && block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(block_);
+        // Whoever holds the only reference may skip the locked instruction: nobody can make another behind its back.
+        if (block_ && (is_sole(block_) || block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1))
+            destroy(block_);
     }
+    static bool is_sole(const Block* block) { return block->references.load(std::memory_order_acquire) == 1; }
+    static std::size_t block_bytes(Index size, DType dtype);
     static void destroy(Block* block) noexcept;
     static Array with_block(Block* block);
 

@@ -1,9 +1,9 @@
 #include <xtape/autograd/tape.hpp>
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -28,59 +28,63 @@ private:
 /// One walk back over a tape: the memo of gradients (the document's `base`) and what is done with each finished one.
 class Walk {
 public:
-    Walk(Tape& tape, const Variable& seed)
+    Walk(const Tape& tape, const Variable& seed)
         : tape_(tape),
           memo_(tape.size()),
-          needed_(tape.size(), false),
-          goes_around_(tape.size(), false),
           gradients_(tape.most_parents()),
           wanted_(std::make_unique<bool[]>(tape.most_parents())) {
-        for (const NodePtr& node : tape.nodes())
-            if (node->freed) detail::throw_freed(*node);
-        memo_.back() = seed;
+        if (tape.freed()) detail::throw_freed(*tape.freed());
+        memo_.back().gradient = seed;
     }
 
     /// Asks for the gradient at position i.
-    void need(std::size_t i) { needed_[i] = true; }
+    void need(std::size_t i) { memo_[i].asked = memo_[i].needed = true; }
 
     /// Visits positions from the last to the first and calls finished(i, gradient) where a gradient was asked for.
     template <class Finished>
     void run(bool free_nodes, Finished finished) {
-        const std::vector<bool> asked = needed_;
         find_the_way();
         for (std::size_t i = tape_.size(); i-- > 0;) {
-            const Variable g = std::exchange(memo_[i], {});
-            const Variable whole = with_beside(i, g);
-            if (whole && needed_[i]) {
-                if (asked[i]) finished(i, whole);
-                if (g) pull(i, g);
-                if (goes_around_[i]) pull_around(i, whole);
+            Variable g = std::move(memo_[i].gradient);
+            if (memo_[i].needed) {
+                if (memo_[i].shows) show(i, g, finished);
+                if (g) pull(i, std::move(g));
             }
-            if (free_nodes) {
-                tape_.nodes()[i]->free();
-                tape_.drop(i);
-            }
+            if (free_nodes) free(i);
         }
     }
 
 private:
+    struct Memo {
+        Variable gradient;
+        bool asked = false;   ///< the gradient is a result
+        bool needed = false;  ///< on the way to a result
+        bool around = false;  ///< goes around a node that shows what comes past it
+        bool shows = false;   ///< asked for, or around such a one
+        NodePtr held;         ///< the node, once what it was an argument of has been freed
+    };
+
     /// A node is on the way when one of its parents is, or when what it goes around was asked for or goes around such a one.
     void find_the_way() {
-        std::vector<bool> shown = needed_;
         for (std::size_t i = 0; i < tape_.size(); ++i) {
+            Memo& memo = memo_[i];
             for (std::size_t p = 0; p < tape_.arity(i); ++p)
-                if (const auto parent = tape_.parents(i)[p]; parent != Tape::absent && needed_[parent])
-                    needed_[i] = true;
-            if (const auto around = tape_.bypassed(i); around != Tape::absent && shown[around])
-                goes_around_[i] = shown[i] = needed_[i] = true;
+                if (const auto parent = tape_.parents(i)[p]; parent != Tape::absent && memo_[parent].needed)
+                    memo.needed = true;
+            memo.shows = memo.asked;
+            if (const auto around = tape_.bypassed(i); around != Tape::absent && memo_[around].shows)
+                memo.around = memo.shows = memo.needed = true;
         }
     }
 
-    /// The gradient of node i in full: with what came past it on the way around.
-    Variable with_beside(std::size_t i, const Variable& g) {
-        const auto found = beside_.find(i);
-        if (found == beside_.end()) return g;
-        return g ? g + found->second : found->second;
+    /// Hands out the gradient of node i in full: with what came past it on the way around.
+    template <class Finished>
+    void show(std::size_t i, const Variable& g, Finished& finished) {
+        const Variable past = beside_.empty() ? Variable() : std::move(beside_[i]);
+        const Variable whole = g && past ? g + past : g ? g : past;
+        if (!whole) return;
+        if (memo_[i].asked) finished(i, whole);
+        if (memo_[i].around) pull_around(i, whole);
     }
 
     /// What came past a node is shown to whoever asked for its gradient, but goes no further: the argument that was
@@ -88,35 +92,53 @@ private:
     void pull_around(std::size_t i, const Variable& g) {
         const Node& node = *tape_.nodes()[i];
         const std::size_t around = tape_.bypassed(i);
-        add(node, *tape_.nodes()[around], beside_[around], node.bypass->rule(g, node.bypass->operand));
+        if (beside_.empty()) beside_.resize(tape_.size());
+        add(node, *tape_.nodes()[around], beside_[around], node.bypass->pull(g));
     }
 
-    void pull(std::size_t i, const Variable& g) {
+    void pull(std::size_t i, Variable g) {
         Node& node = *tape_.nodes()[i];
         const std::size_t arity = tape_.arity(i);
         const std::uint32_t* parents = tape_.parents(i);
         bool any = false;
-        for (std::size_t p = 0; p < arity; ++p) any |= wanted_[p] = parents[p] != Tape::absent && needed_[parents[p]];
-        if (!any) return;
-        node.pull(g, wanted_.get(), gradients_.data());
         for (std::size_t p = 0; p < arity; ++p)
-            if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]], std::move(gradients_[p]));
+            any |= wanted_[p] = parents[p] != Tape::absent && memo_[parents[p]].needed;
+        if (!any) return;
+        node.pull(std::move(g), wanted_.get(), gradients_.data());
+        for (std::size_t p = 0; p < arity; ++p)
+            if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]].gradient, std::move(gradients_[p]));
+    }
+
+    /// Takes over the parents, which are still to be visited, and lets go of the node itself.
+    void free(std::size_t i) {
+        Node& node = *tape_.nodes()[i];
+        node.free();
+        const auto hold = [&](Variable& argument, std::uint32_t position) {
+            Variable given_up = std::move(argument);
+            if (position != Tape::absent && !memo_[position].held) memo_[position].held = std::move(given_up).node();
+        };
+        Variable* arguments = node.arguments();
+        for (std::size_t p = 0; p < tape_.arity(i); ++p) hold(arguments[p], tape_.parents(i)[p]);
+        if (node.bypass) hold(node.bypass->operand, tape_.bypassed(i));
+        node.bypass.reset();
+        memo_[i].held = {};
     }
 
     static void add(const Node& node, const Node& receiver, Variable& sum, Variable g) {
-        if (g.shape() != receiver.shape || g.dtype() != receiver.dtype)
-            throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
-                                        to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
-                                        name_of(receiver.dtype)),
-                            node.where);
+        if (g.shape() != receiver.shape || g.dtype() != receiver.dtype) throw_wrong_gradient(node, receiver, g);
         sum = sum ? Operand(std::move(sum), node.where) + std::move(g) : std::move(g);
     }
 
-    Tape& tape_;
-    std::vector<Variable> memo_;
-    std::map<std::size_t, Variable> beside_;
-    std::vector<bool> needed_;
-    std::vector<bool> goes_around_;
+    [[noreturn]] static void throw_wrong_gradient(const Node& node, const Node& receiver, const Variable& g) {
+        throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
+                                    to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
+                                    name_of(receiver.dtype)),
+                        node.where);
+    }
+
+    const Tape& tape_;
+    std::vector<Memo> memo_;
+    std::vector<Variable> beside_;     // by position; empty unless something is shown what came past it
     std::vector<Variable> gradients_;  // one node's, by argument
     std::unique_ptr<bool[]> wanted_;
 };
@@ -146,14 +168,14 @@ std::vector<Variable> pullback(const Variable& y, const Variable& seed, const st
 
     const Recording scope(record_gradients && recording());
     std::vector<Variable> gradients(xs.size());
-    Tape tape(y);
+    const Tape tape(y);
     if (tape.size() > 0) {
         Walk walk(tape, seed);
         for (const Variable& x : xs)
             if (const auto i = tape.find(x.node()); i != Tape::absent) walk.need(i);
         walk.run(/*free_nodes=*/false, [&](std::size_t i, const Variable& g) {
             for (std::size_t k = 0; k < xs.size(); ++k)
-                if (xs[k].node() == tape.nodes()[i]) gradients[k] = g;
+                if (xs[k].node().get() == tape.nodes()[i]) gradients[k] = g;
         });
     }
     for (std::size_t k = 0; k < xs.size(); ++k)
@@ -172,12 +194,12 @@ void run_backward(const Variable& y, bool free_nodes, Where where) {
     const Variable seed = unit_seed(y, where);
     if (!y.node()) throw TapeError("backward: the value is a constant, nothing was recorded", where);
     const NoGrad constant;
-    Tape tape(y);
+    const Tape tape(y);
     Walk walk(tape, seed);
-    std::vector<Leaf*> leaves(tape.size());
     for (std::size_t i = 0; i < tape.size(); ++i)
-        if ((leaves[i] = dynamic_cast<Leaf*>(tape.nodes()[i].get()))) walk.need(i);
-    walk.run(free_nodes, [&](std::size_t i, const Variable& g) { leaves[i]->accumulate(g.array()); });
+        if (tape.is_leaf(i)) walk.need(i);
+    walk.run(free_nodes,
+             [&](std::size_t i, const Variable& g) { static_cast<Leaf*>(tape.nodes()[i])->accumulate(g.array()); });
 }
 
 }  // namespace

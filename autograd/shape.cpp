@@ -12,10 +12,10 @@ Shape Shape::filled(Index rank, Index value) {
     return shape;
 }
 
-void Shape::push_back(Index value) { insert(rank_, value); }
+void Shape::throw_full() { throw ShapeError(fmt::format("shape: more than {} axes, which is the limit", max_rank)); }
 
 void Shape::insert(Index position, Index value) {
-    if (rank_ == max_rank) throw ShapeError(fmt::format("shape: more than {} axes, which is the limit", max_rank));
+    if (rank_ == max_rank) throw_full();
     std::copy_backward(begin() + position, end(), end() + 1);
     (*this)[position] = value;
     ++rank_;
@@ -27,8 +27,6 @@ void Shape::erase(Index position) {
 }
 
 bool Shape::contains(Index value) const { return std::find(begin(), end(), value) != end(); }
-
-bool operator==(const Shape& a, const Shape& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
 std::string to_string(const Shape& shape) {
     if (shape.rank() == 1) return fmt::format("({},)", shape[0]);

@@ -19,6 +19,12 @@ public:
     static constexpr Index max_rank = 8;
 
     Shape() = default;
+    Shape(const Shape& other) noexcept : rank_(other.rank_) { copy_sizes(other); }
+    Shape& operator=(const Shape& other) noexcept {
+        rank_ = other.rank_;
+        copy_sizes(other);
+        return *this;
+    }
     Shape(std::initializer_list<Index> sizes) : Shape(sizes.begin(), sizes.end()) {}
 
     /// Throws ShapeError beyond 8 entries.
@@ -50,17 +56,32 @@ public:
     const Index* end() const { return sizes_.data() + rank_; }
 
     /// Throws ShapeError when the list is full.
-    void push_back(Index value);
+    void push_back(Index value) {
+        if (rank_ == max_rank) throw_full();
+        sizes_[static_cast<std::size_t>(rank_++)] = value;
+    }
     void insert(Index position, Index value);
     void erase(Index position);
     bool contains(Index value) const;
 
-    friend bool operator==(const Shape& a, const Shape& b);
+    friend bool operator==(const Shape& a, const Shape& b) {
+        if (a.rank_ != b.rank_) return false;
+        for (Index i = 0; i < a.rank_; ++i)
+            if (a[i] != b[i]) return false;
+        return true;
+    }
     friend bool operator!=(const Shape& a, const Shape& b) { return !(a == b); }
 
 private:
-    std::array<Index, max_rank> sizes_{};
+    /// Only the entries in use: most shapes have few, and in the header of an array or a node the others are cache lines
+    /// never touched.
+    void copy_sizes(const Shape& other) noexcept {
+        for (std::size_t i = 0; i < static_cast<std::size_t>(rank_); ++i) sizes_[i] = other.sizes_[i];
+    }
+    [[noreturn]] static void throw_full();
+
     Index rank_ = 0;
+    std::array<Index, max_rank> sizes_;
 };
 
 /// A list of axes, which may be negative (counted from the last); the empty list stands for all axes.

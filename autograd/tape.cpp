@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -25,8 +26,8 @@ Node::Node(const char* op, Where at, Shape output_shape, DType output_dtype)
     : name(op),
       where(at),
       number(last_number.fetch_add(1, std::memory_order_relaxed)),
-      shape(output_shape),
-      dtype(output_dtype) {}
+      dtype(output_dtype),
+      shape(output_shape) {}
 
 void Node::release() noexcept {
     if (doomed) {
@@ -54,12 +55,6 @@ void Leaf::accumulate(Array g) {
 KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
 bool KeepOutputs::active() { return keeping_outputs; }
 
-void Node::free() {
-    freed = true;
-    argument = {};
-    bypass.reset();
-}
-
 void detail::throw_freed(const Node& node) {
     throw TapeError(
         fmt::format("backward: the tape was freed by an earlier backward(), {} is gone; backward(keep_tape) keeps it",
@@ -71,76 +66,60 @@ void detail::throw_freed(const Node& node) {
 
 namespace {
 
-/// Positions by creation number. Neighbours in time have neighbouring numbers, so that the number itself is a good hash.
-class Positions {
-public:
-    Positions() : slots_(64) {}
+/// Held while a Tape is made: only then are the nodes' positions in use.
+std::mutex positions_in_use;
 
-    /// Whether the number is new.
-    bool insert(std::uint64_t number) {
-        Slot& slot = slot_of(number);
-        if (slot.used) return false;
-        slot = {number, Tape::absent, true};
-        if (++count_ * 2 > slots_.size()) grow();
-        return true;
-    }
-    std::uint32_t& operator[](std::uint64_t number) { return slot_of(number).position; }
-
-private:
-    struct Slot {
-        std::uint64_t number = 0;
-        std::uint32_t position = Tape::absent;
-        bool used = false;
-    };
-
-    Slot& slot_of(std::uint64_t number) {
-        std::size_t i = number & (slots_.size() - 1);
-        while (slots_[i].used && slots_[i].number != number) i = (i + 1) & (slots_.size() - 1);
-        return slots_[i];
-    }
-    void grow() {
-        std::vector<Slot> old(slots_.size() * 2);
-        old.swap(slots_);
-        for (const Slot& slot : old)
-            if (slot.used) slot_of(slot.number) = slot;
-    }
-
-    std::vector<Slot> slots_;
-    std::size_t count_ = 0;
+struct Older {
+    bool operator()(const Node* a, const Node* b) const { return a->number < b->number; }
 };
+
+template <class It>
+void sort_by_age(It begin, It end) {
+    if (!std::is_sorted(begin, end, Older())) std::sort(begin, end, Older());
+}
 
 }  // namespace
 
+/// A node says where it is and the list there says whether that is true: no table, and nothing to be reset afterwards.
+void Tape::reach(Node* node) {
+    if (!node || holds(*node)) return;
+    node->position_ = static_cast<std::uint32_t>(nodes_.size());
+    nodes_.push_back(node);
+}
+
 Tape::Tape(const Variable& y) {
-    if (!y.node()) {
-        first_edge_.push_back(0);
-        return;
-    }
-    Positions positions;
-    positions.insert(y.node()->number);
-    nodes_.push_back(y.node());
-    const auto reach = [&](const NodePtr& node) {
-        if (node && positions.insert(node->number)) nodes_.push_back(node);
-    };
+    std::lock_guard lock(positions_in_use);
+    reach(y.node().get());
+    std::size_t edges = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
-        const NodePtr* parents = node.parents();
-        for (std::size_t p = 0; p < node.arity(); ++p) reach(parents[p]);
-        if (node.bypass) reach(node.bypass->operand.node());
+        const Variable* arguments = node.arguments();
+        const std::size_t arity = node.arity();
+        for (std::size_t p = 0; p < arity; ++p) reach(arguments[p].node().get());
+        if (node.bypass) reach(node.bypass->operand.node().get());
+        edges += arity;
     }
     std::reverse(nodes_.begin(), nodes_.end());
-    const auto older = [](const NodePtr& a, const NodePtr& b) { return a->number < b->number; };
-    if (!std::is_sorted(nodes_.begin(), nodes_.end(), older)) std::sort(nodes_.begin(), nodes_.end(), older);
+    const auto operations =
+        std::stable_partition(nodes_.begin(), nodes_.end(), [](Node* node) { return node->arity() == 0; });
+    sort_by_age(nodes_.begin(), operations);
+    sort_by_age(operations, nodes_.end());
 
+    edges_.reserve(edges);
     first_edge_.reserve(nodes_.size() + 1);
+    bypassed_.reserve(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
-        positions[node.number] = static_cast<std::uint32_t>(i);
+        node.position_ = static_cast<std::uint32_t>(i);
+        if (node.freed) freed_ = &node;
         first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
-        const NodePtr* parents = node.parents();
-        for (std::size_t p = 0; p < node.arity(); ++p)
-            edges_.push_back(parents[p] ? positions[parents[p]->number] : absent);
-        bypassed_.push_back(node.bypass ? positions[node.bypass->operand.node()->number] : absent);
+        const Variable* arguments = node.arguments();
+        const std::size_t arity = node.arity();
+        for (std::size_t p = 0; p < arity; ++p) {
+            const Node* parent = arguments[p].node().get();
+            edges_.push_back(parent ? parent->position_ : absent);
+        }
+        bypassed_.push_back(node.bypass ? node.bypass->operand.node()->position_ : absent);
     }
     first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
 }
@@ -152,9 +131,13 @@ std::size_t Tape::most_parents() const {
 }
 
 std::uint32_t Tape::find(const NodePtr& node) const {
-    const auto older = [](const NodePtr& a, const NodePtr& b) { return a->number < b->number; };
-    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), node, older);
-    return at != nodes_.end() && *at == node ? static_cast<std::uint32_t>(at - nodes_.begin()) : absent;
+    const bool leaf = node->arity() == 0;
+    std::size_t leaves = 0;
+    while (leaves < size() && is_leaf(leaves)) ++leaves;
+    const auto operations = nodes_.begin() + static_cast<std::ptrdiff_t>(leaves);
+    const auto begin = leaf ? nodes_.begin() : operations, end = leaf ? operations : nodes_.end();
+    const auto at = std::lower_bound(begin, end, node.get(), Older());
+    return at != end && *at == node.get() ? static_cast<std::uint32_t>(at - nodes_.begin()) : absent;
 }
 
 }  // namespace xtape

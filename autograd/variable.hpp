@@ -69,7 +69,8 @@ public:
 
     const Array& array() const& { return array_; }
     Array array() && { return std::move(array_); }
-    const NodePtr& node() const { return node_; }
+    const NodePtr& node() const& { return node_; }
+    NodePtr node() && { return std::move(node_); }
 
     const Shape& shape() const { return array_.shape(); }
     /// Size along an axis; negative axes count from the last. Throws ShapeError.
@@ -187,12 +188,28 @@ private:
 };
 
 /// An operand of a binary operation: an array, or a scalar that takes the other operand's dtype. Remembers the caller's line.
+/// Made from a named Variable it only borrows that one, which must outlive it; a copy of it owns its value.
 class Operand {
 public:
-    /// Throws ValueError when it has no value.
-    Operand(Variable variable, Where where = Where::here()) : variable_(std::move(variable)), where_(where) {
-        if (!variable_) throw_empty(where);
+    /// Throws ValueError when it has no value, as the next one.
+    Operand(const Variable& variable, Where where = Where::here()) : borrowed_(&variable), where_(where) {
+        if (!variable) throw_empty(where);
     }
+    Operand(Variable&& variable, Where where = Where::here()) : owned_(std::move(variable)), where_(where) {
+        if (!owned_) throw_empty(where);
+    }
+    Operand(const Operand& other)
+        : owned_(other.variable()), is_scalar_(other.is_scalar_), scalar_(other.scalar_), where_(other.where_) {}
+    Operand(Operand&& other) noexcept = default;
+    Operand& operator=(Operand other) noexcept {
+        borrowed_ = other.borrowed_;
+        owned_ = std::move(other.owned_);
+        is_scalar_ = other.is_scalar_;
+        scalar_ = other.scalar_;
+        where_ = other.where_;
+        return *this;
+    }
+    ~Operand() = default;
     Operand(const Parameter& parameter, Where where = Where::here()) : Operand(parameter.variable(), where) {}
     template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
     Operand(T scalar, Where where = Where::here())
@@ -200,14 +217,19 @@ public:
 
     bool is_scalar() const { return is_scalar_; }
     double scalar() const { return scalar_; }
-    const Variable& variable() const& { return variable_; }
-    Variable variable() && { return std::move(variable_); }
+    /// Whether it is the holder of its value, rather than a borrower.
+    bool owns() const { return !borrowed_; }
+    const Variable& variable() const& { return borrowed_ ? *borrowed_ : owned_; }
+    Variable variable() && { return borrowed_ ? *borrowed_ : std::move(owned_); }
+    Array array() && { return borrowed_ ? borrowed_->array() : std::move(owned_).array(); }
+    NodePtr node() && { return borrowed_ ? borrowed_->node() : std::move(owned_).node(); }
     Where where() const { return where_; }
 
 private:
     [[noreturn]] static void throw_empty(Where where);
 
-    Variable variable_;
+    const Variable* borrowed_ = nullptr;
+    Variable owned_;
     bool is_scalar_ = false;
     double scalar_ = 0;
     Where where_;

@@ -27,7 +27,7 @@ std::vector<NodePtr> recorded(const std::vector<Variable>& ys) {
     std::vector<NodePtr> nodes;
     for (const Variable& y : ys) {
         const Tape tape(y);
-        nodes.insert(nodes.end(), tape.nodes().begin(), tape.nodes().end());
+        for (Node* node : tape.nodes()) nodes.emplace_back(node);
     }
     std::sort(nodes.begin(), nodes.end(), older);
     nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
@@ -85,7 +85,7 @@ NodePtr wrong_rule(const Subject& subject, const std::vector<Array>& xs, std::si
         if (node.arity() == 0 || node.dtype == float32) continue;  // differences drown in the rounding of float32
         std::vector<const Array*> parent_rates(node.arity(), nullptr);
         for (std::size_t p = 0; p < node.arity(); ++p)
-            if (const NodePtr& parent = node.parents()[p])
+            if (const NodePtr& parent = node.arguments()[p].node())
                 parent_rates[p] = &rates[static_cast<std::size_t>(
                     std::lower_bound(here.begin(), here.end(), parent, older) - here.begin())];
         if (const double found = misfit(node, rates[i], parent_rates, generator); found > worst) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <xtape/autograd/array.hpp>
+#include <xtape/autograd/kernels/epilogue.hpp>
 #include <xtape/autograd/kernels/windows.hpp>
 
 /// Grouped cross-correlation of images (N, C, H, W) with a kernel (K, C / groups, h, w), and its two adjoints.
@@ -20,12 +21,6 @@ struct Convolution {
     Shape kernel_shape() const { return {filters, group_channels(), windows.kernel.rows, windows.kernel.cols}; }
     Shape image_shape(Index samples) const { return {samples, channels, windows.image.rows, windows.image.cols}; }
     Shape output_shape(Index samples) const { return {samples, filters, windows.outputs.rows, windows.outputs.cols}; }
-};
-
-/// What follows a correlation, done on each piece of the result while it is in cache.
-struct Epilogue {
-    const Array* bias = nullptr;  ///< (K), of the operands' dtype: added to the outputs of each filter, if there is one
-    bool relu = false;            ///< whether what is <= 0 then becomes 0; NaN stays
 };
 
 /// y = x * w: (N, C, H, W) and (K, C / groups, h, w) to (N, K, H', W').

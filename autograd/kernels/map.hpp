@@ -71,48 +71,62 @@ void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const 
     });
 }
 
+/// f of single numbers: the same instructions as for a row, with the number in the first lane.
+template <class T, class F, class... In>
+void map_one(T* out, const F& f, const In*... in) {
+    alignas(64) T result[lanes<T>];
+    f(xsimd::insert(Batch<T>(T(1)), *in, xsimd::index<0>())...).store_aligned(result);
+    *out = result[0];
+}
+
 template <class T, class F, class... In>
 void map_flat(T* out, Index n, const F& f, const In*... in) {
+    if (n == 1) return map_one(out, f, in...);
     parallel_for(n, map_grain,
                  [&](Index begin, Index end) { map_run(out + begin, end - begin, f, Row<T>{in + begin}...); });
 }
 
 }  // namespace detail
 
+/// out = f(operands), of one dtype, which broadcast to out's shape; out may be one of them that has this shape itself.
+template <class F, class... Arrays>
+void map_into(Array& out, const F& f, const Arrays&... operands) {
+    constexpr std::size_t count = sizeof...(Arrays);
+    const bool flat = ((operands.size() == out.size()) && ...);  // then all differ in axes of size 1 at most
+    dispatch(out.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        if (flat) {
+            detail::map_flat(out.mutable_data<T>(), out.size(), f, operands.template data<T>()...);
+        } else if (out.size() > 0) {
+            const auto plan = plan_broadcast<count>(out.shape(), {&operands.shape()...});
+            detail::map_broadcast<T, count>(plan, out.mutable_data<T>(), {operands.template data<T>()...}, f);
+        }
+    });
+}
+
 /// f of every element. Works in x's buffer when nobody else holds it.
 template <class F>
 Array map(Array x, const F& f) {
-    Array out = x.unique() ? x : Array::uninitialized(x.shape(), x.dtype());
-    dispatch(x.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        detail::map_flat(out.mutable_data<T>(), out.size(), f, std::as_const(x).template data<T>());
-    });
+    if (x.unique()) {
+        map_into(x, f, x);
+        return x;
+    }
+    Array out = Array::uninitialized(x.shape(), x.dtype());
+    map_into(out, f, x);
     return out;
 }
 
 /// f over operands of one dtype that broadcast to `shape`. Works in the first buffer that fits and that nobody else holds.
 template <class F, class... Arrays>
 Array map_broadcast(const Shape& shape, const F& f, Arrays... operands) {
-    constexpr std::size_t count = sizeof...(Arrays);
-    const std::array<Array*, count> all{&operands...};
-    const DType dtype = all[0]->dtype();
     Array out;
-    bool flat = true;
-    for (Array* operand : all) {
-        const bool fits = operand->shape() == shape;
-        flat = flat && fits;
-        if (!out && fits && operand->unique()) out = *operand;
+    for (Array* operand : {&operands...})
+        if (!out && operand->shape() == shape && operand->unique()) out = *operand;
+    if (!out) {
+        const Array* all[] = {&operands...};
+        out = Array::uninitialized(shape, all[0]->dtype());
     }
-    if (!out) out = Array::uninitialized(shape, dtype);
-    dispatch(dtype, [&](auto tag) {
-        using T = decltype(tag);
-        if (flat) {
-            detail::map_flat(out.mutable_data<T>(), out.size(), f, operands.template data<T>()...);
-        } else if (out.size() > 0) {
-            const auto plan = plan_broadcast<count>(shape, {&operands.shape()...});
-            detail::map_broadcast<T, count>(plan, out.mutable_data<T>(), {operands.template data<T>()...}, f);
-        }
-    });
+    map_into(out, f, operands...);
     return out;
 }
 

@@ -1,9 +1,15 @@
 #include <xtape/autograd/ops.hpp>
 
+#include <array>
+
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/relu.hpp>
+#include <xtape/autograd/ops/slopes.hpp>
 
 /// Activations: element-wise functions that saturate or bend.
 namespace xtape {
@@ -18,64 +24,84 @@ B exp_minus_abs(const B& v) {
     return xsimd::exp(-xsimd::abs(v));
 }
 
-/// g where y > 0, else 0: the rule of relu in one pass.
-Variable gate(const Variable& g, const Variable& y) {
-    auto dg = on(g, [y = y.detach()](const Variable& h) { return gate(h, y); });
-    Array out = kernels::map_broadcast(
-        g.shape(), [](auto v, auto u) { return xsimd::select(u > like(u, 0), v, like(v, 0)); }, g.array(), y.array());
-    return record("relu_gradient", Where::here(), std::move(out), std::move(dg));
-}
-
 }  // namespace
 
 Variable tanh(Variable x, Where where) {
     return unary(
         "tanh", std::move(x), where, [](auto v) { return xsimd::tanh(v); },
-        [](const Variable& g, const Variable& y) { return g * (1 - square(y)); });
+        [](Variable g, const Variable& y) { return tanh_slope(std::move(g), y); });
 }
 
 Variable sigmoid(Variable x, Where where) {
-    Variable z = recording() && x.requires_grad() ? x : Variable();  // for recognise.hpp
-    Variable y = unary(
+    return unary_keeping(  // for recognise.hpp
         sigmoid_name, std::move(x), where,
         [](auto v) {
             const auto e = exp_minus_abs(v);
             return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
         },
-        [](const Variable& g, const Variable& s) { return g * (s - square(s)); });
-    if (z) y.node()->argument = std::move(z);
-    return y;
+        [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
+}
+
+Variable sigmoid_of_negative(Variable x, Where where) {
+    return unary_keeping(
+        sigmoid_of_negative_name, std::move(x), where,
+        [](auto v) {
+            const auto e = exp_minus_abs(v);
+            return xsimd::select(v > like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
+        },
+        [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s, -1); });
 }
 
 Variable log_sigmoid(Variable x, Where where) {
     return unary_of_input(
         "log_sigmoid", std::move(x), where,
         [](auto v) { return xsimd::select(v < like(v, 0), v, like(v, 0)) - xsimd::log1p(exp_minus_abs(v)); },
-        [](const Variable& g, const Variable& in) { return g * sigmoid(-in); });
+        [](Variable g, const Variable& in) { return std::move(g) * sigmoid_of_negative(in, Where::here()); });
+}
+
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where) {
+    if (z.shape() != y.shape())
+        throw ShapeError(fmt::format("sigmoid_cross_entropy: shapes differ: z {} != y {}", to_string(z.shape()),
+                                     to_string(y.shape())),
+                         where);
+    match_dtypes("sigmoid_cross_entropy", z, y, where);
+    // One of both terms is 0 for labels of 0 and 1, so that a small loss keeps its digits.
+    const auto loss = [](auto v, auto t) {
+        return xsimd::log1p(exp_minus_abs(v)) + xsimd::select(v > like(v, 0), (like(t, 1) - t) * v, -(t * v));
+    };
+    return elementwise_keeping(
+        "sigmoid_cross_entropy", where, loss, std::array{std::move(z), std::move(y)},
+        [](Variable g, Arguments in) { return sigmoid_cross_entropy_slope(std::move(g), in[0], in[1]); },
+        [](Variable g, Arguments in) { return scaled_product(std::move(g), in[0], -1); });
 }
 
 Variable softplus(Variable x, Where where) {
     return unary_of_input(
         "softplus", std::move(x), where,
         [](auto v) { return xsimd::select(v < like(v, 0), like(v, 0), v) + xsimd::log1p(exp_minus_abs(v)); },
-        [](const Variable& g, const Variable& in) { return g * sigmoid(in); });
+        [](Variable g, const Variable& in) { return std::move(g) * sigmoid(in); });
 }
 
 Variable relu(Variable x, Where where) {
     return unary(
-        "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); }, gate);
+        "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); },
+        [](Variable g, const Variable& y) { return gate(std::move(g), y); });
+}
+
+Variable record_relu(Variable y, Where where) {
+    auto dx = on(y, [](Variable g, const Variable& out) { return gate(std::move(g), out); });
+    return record("relu", where, std::move(y).array(), std::move(dx));
 }
 
 Variable leaky_relu(Variable x, double slope, Where where) {
     return unary_of_input(
         "leaky_relu", std::move(x), where,
         [slope](auto v) { return xsimd::select(v > like(v, 0), v, v * like(v, slope)); },
-        [slope](const Variable& g, const Variable& in) { return g * xtape::where(in > 0, 1.0, slope); });
+        [slope](Variable g, const Variable& in) { return gate(std::move(g), in, slope); });
 }
 
 Variable elu(Variable x, double alpha, Where where) {
-    auto dx =
-        on(x, [x, alpha](const Variable& g, const Variable& y) { return g * xtape::where(x > 0, 1.0, y + alpha); });
+    auto dx = on(x, [x, alpha](Variable g, const Variable& y) { return elu_slope(std::move(g), x, y, alpha); });
     Array y = kernels::map(std::move(x).array(), [alpha](auto v) {
         return xsimd::select(v > like(v, 0), v, like(v, alpha) * xsimd::expm1(v));
     });
@@ -92,10 +118,11 @@ Variable gelu(Variable x, Where where) {
             else
                 return v * like(v, 0.5) * xsimd::erfc(u);
         },
-        [](const Variable& g, const Variable& in) {
-            const Variable cumulative = 0.5 * (1 + erf(M_SQRT1_2 * in));
-            const Variable density = (0.5 * M_2_SQRTPI * M_SQRT1_2) * exp(-0.5 * square(in));
-            return g * (cumulative + in * density);
+        [](Variable g, const Variable& in) {
+            Variable cumulative = 0.5 * (1 + erf(M_SQRT1_2 * in));
+            Variable density = exp(scaled_product(in, in, -0.5));
+            return std::move(g) *
+                   (std::move(cumulative) + scaled_product(in, std::move(density), 0.5 * M_2_SQRTPI * M_SQRT1_2));
         });
 }
 

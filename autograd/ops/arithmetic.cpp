@@ -8,6 +8,7 @@
 #include <xtape/autograd/casts.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/slopes.hpp>
 
 /// Element-wise operations on two operands.
 namespace xtape {
@@ -24,7 +25,7 @@ void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
 }
 
 Variable operator+(Operand a, Operand b) {
-    const auto pass = [](const Variable& g) { return g; };
+    const auto pass = [](Variable g) { return g; };
     return binary(
         "add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
 }
@@ -32,20 +33,19 @@ Variable operator+(Operand a, Operand b) {
 Variable operator-(Operand a, Operand b) {
     if (auto complement = complement_of_sigmoid(a, b)) return *std::move(complement);
     return binary(
-        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; },
-        [](const Variable& g) { return g; }, [](const Variable& g) { return -g; });
+        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; }, [](Variable g) { return g; },
+        [](Variable g) { return -std::move(g); });
 }
 
 Variable operator*(Operand a, Operand b) {
-    auto da = [b](const Variable& g) { return g * b; };
-    auto db = [a](const Variable& g) { return g * a; };
+    const auto rule = of_other([](Variable g, Operand other) { return std::move(g) * std::move(other); });
     return binary(
-        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, std::move(da), std::move(db));
+        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, rule, rule);
 }
 
 Variable operator/(Operand a, Operand b) {
-    auto da = [b](const Variable& g) { return g / b; };
-    auto db = [b](const Variable& g, const Variable& y) { return -(g * y / b); };
+    auto da = of_other([](Variable g, Operand divisor) { return std::move(g) / std::move(divisor); });
+    auto db = [b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); };
     return binary(
         "divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
 }
@@ -77,12 +77,12 @@ B power(const B& x, const B& exponent, double scalar_exponent) {
 
 Variable pow(Operand a, Operand b) {
     const double exponent = b.is_scalar() ? b.scalar() : 0;
-    auto da = [a, b](const Variable& g) {
-        if (b.is_scalar() && b.scalar() == 0) return g * 0.0;
-        const Operand reduced = b.is_scalar() ? Operand(b.scalar() - 1) : Operand(b - 1.0);
-        return g * (b * pow(one_where_zero(a, b), reduced));
+    auto da = [a, b](Variable g) {
+        if (!b.is_scalar()) return std::move(g) * (b * pow(one_where_zero(a, b), b - 1.0));
+        if (b.scalar() == 0) return std::move(g) * 0.0;
+        return scaled_product(std::move(g), pow(a, b.scalar() - 1), b.scalar());
     };
-    auto db = [a](const Variable& g, const Variable& y) { return g * (y * logarithm(a)); };
+    auto db = [a](Variable g, const Variable& y) { return std::move(g) * (y * logarithm(a)); };
     return binary(
         "pow", std::move(a), std::move(b), [exponent](auto x, auto e) { return power(x, e, exponent); }, std::move(da),
         std::move(db));
@@ -135,8 +135,8 @@ Variable where(const Variable& condition, Operand left, Operand right) {
     const Array test = condition.array().astype(a.dtype());
     const Shape shape =
         shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
-    auto da = detail::on_broadcast(a, [condition](const Variable& g) { return where(condition, g, 0.0); });
-    auto db = detail::on_broadcast(b, [condition](const Variable& g) { return where(condition, 0.0, g); });
+    auto da = detail::on_broadcast<0>(a, shape, [condition](const Variable& g) { return where(condition, g, 0.0); });
+    auto db = detail::on_broadcast<1>(b, shape, [condition](const Variable& g) { return where(condition, 0.0, g); });
     Array y = kernels::map_broadcast(
         shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); },
         std::move(a).array(), std::move(b).array(), test);

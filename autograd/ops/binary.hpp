@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <utility>
 
 #include <xtape/autograd/kernels/map.hpp>
@@ -11,63 +12,173 @@ namespace xtape {
 
 /// Throws DtypeError, naming the cast, when dtypes differ; where casts are allowed (see AllowCasts) it casts to float64.
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where);
+/// The same for three.
+inline void match_dtypes(const char* op, Variable& a, Variable& b, Variable& c, Where where) {
+    match_dtypes(op, a, b, where);
+    match_dtypes(op, a, c, where);
+    match_dtypes(op, a, b, where);  // c may have been what a was cast for
+}
+/// The same for two operands that are arrays.
+inline void match_dtypes(const char* op, Operand& left, Operand& right, Where where) {
+    if (left.variable().dtype() == right.variable().dtype()) return;
+    Variable a = std::move(left).variable(), b = std::move(right).variable();
+    match_dtypes(op, a, b, where);
+    left = Operand(std::move(a), where);
+    right = Operand(std::move(b), where);
+}
 
 /// y = f(x), with rule(g) or rule(g, y).
 template <class F, class Rule>
 Variable unary(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    auto dx = on(x, std::move(rule));
+    auto dx = on(std::move(x).node(), std::move(rule));
     return record(op, where, kernels::map(std::move(x).array(), f), std::move(dx));
+}
+
+/// The same, and keeps x: for rules that use it, rule(g, arguments), and for operations that recognise this one.
+template <class F, class Rule>
+Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule rule) {
+    if (!x.requires_grad() || !recording()) return Variable(kernels::map(std::move(x).array(), f));
+    Array y = Array::uninitialized(x.shape(), x.dtype());
+    kernels::map_into(y, f, x.array());
+    return record(op, where, std::move(y), keeping(std::move(x), std::move(rule)));
 }
 
 /// A rule that uses the operation's argument: rule(g, x).
 template <class F, class Rule>
 Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    auto dx = on(x, [x, rule](const Variable& g) { return rule(g, x); });
-    return record(op, where, kernels::map(std::move(x).array(), f), std::move(dx));
+    return unary_keeping(op, std::move(x), where, f,
+                         [rule = std::move(rule)](Variable g, Arguments in) { return rule(std::move(g), in[0]); });
+}
+
+/// y = f(x...) of operands in one dtype that broadcast to the first; the node keeps them all: rule(g, arguments).
+template <class F, class... Rules, std::size_t... I>
+Variable elementwise_keeping(const char* op, Where where, const F& f, std::index_sequence<I...>,
+                             std::array<Variable, sizeof...(Rules)> x, Rules... rules) {
+    const Shape shape = x[0].shape();
+    if (!recording() || !(x[I].requires_grad() || ...))
+        return Variable(kernels::map_broadcast(shape, f, std::move(x[I]).array()...));
+    Array y = Array::uninitialized(shape, x[0].dtype());
+    kernels::map_into(y, f, x[I].array()...);
+    return record(op, where, std::move(y), keeping(std::move(x[I]), std::move(rules))...);
+}
+template <class F, std::size_t N, class... Rules>
+Variable elementwise_keeping(const char* op, Where where, const F& f, std::array<Variable, N> x, Rules... rules) {
+    return elementwise_keeping(op, where, f, std::make_index_sequence<N>(), std::move(x), std::move(rules)...);
+}
+
+/// A rule of a binary operation that uses the other operand and nothing else: rule(g, other).
+template <class Rule>
+struct OfOther {
+    Rule rule;
+};
+template <class Rule>
+OfOther<Rule> of_other(Rule rule) {
+    return {std::move(rule)};
 }
 
 namespace detail {
 
-/// An edge whose gradient is summed back to the argument's shape. The parent outlives the rule that looks at its shape.
 template <class Rule>
-auto on_broadcast(const Variable& x, Rule rule) {
-    const Node* parent = x.node().get();
-    if constexpr (wants_output<Rule>)
-        return on(x, [rule = std::move(rule), parent](const Variable& g, const Variable& y) {
-            return sum_to(rule(g, y), parent->shape);
-        });
+inline constexpr bool uses_other = false;
+template <class Rule>
+inline constexpr bool uses_other<OfOther<Rule>> = true;
+
+/// The rule where the other operand is a number.
+template <class Rule>
+auto with_number(Rule rule, double number) {
+    if constexpr (uses_other<Rule>)
+        return [rule = std::move(rule.rule), number](Variable g) { return rule(std::move(g), Operand(number)); };
     else
-        return on(x, [rule = std::move(rule), parent](const Variable& g) { return sum_to(rule(g), parent->shape); });
+        return rule;
+}
+
+/// The rule of argument I of two or more, whose gradient is summed back to that argument's shape.
+template <std::size_t I, class Rule>
+auto summed(Rule rule, bool broadcasts) {
+    const auto to_argument = [broadcasts](Variable g, Arguments in) {
+        return broadcasts ? sum_to(std::move(g), in[I].node()->shape) : g;
+    };
+    if constexpr (uses_other<Rule>)
+        return [rule = std::move(rule.rule), to_argument](Variable g, Arguments in) {
+            return to_argument(rule(std::move(g), Operand(in[1 - I])), in);
+        };
+    else if constexpr (wants_output<Rule>)
+        return [rule = std::move(rule), to_argument](Variable g, const Variable& y, Arguments in) {
+            return to_argument(rule(std::move(g), y), in);
+        };
+    else
+        return [rule = std::move(rule), to_argument](Variable g, Arguments in) {
+            return to_argument(rule(std::move(g)), in);
+        };
+}
+
+/// An edge whose gradient is summed back to the argument's shape from the operation's.
+template <std::size_t I, class Rule>
+auto on_broadcast(const Variable& x, const Shape& shape, Rule rule) {
+    return on(x, summed<I>(std::move(rule), x.shape() != shape));
+}
+
+/// An edge for an operand that is done with, with its value where the other's rule uses that.
+template <class Rule>
+Edge<Rule> last_use(Operand&& x, bool kept, Rule rule) {
+    return keeping(kept ? std::move(x).variable() : Variable(Array(), std::move(x).node()), std::move(rule));
+}
+
+/// f(x, number) or f(number, x).
+template <class F, class Rule>
+Variable unary_operand(const char* op, Operand&& x, Where where, const F& f, Rule rule) {
+    if (x.owns()) return unary(op, std::move(x).variable(), where, f, std::move(rule));
+    const Variable& in = x.variable();
+    auto dx = on(in, std::move(rule));
+    Array y = Array::uninitialized(in.shape(), in.dtype());
+    kernels::map_into(y, f, in.array());
+    return record(op, where, std::move(y), std::move(dx));
 }
 
 }  // namespace detail
 
-/// y = f(a, b) with broadcasting; a rule is rule(g) or rule(g, y) and gives a gradient of the output's shape.
+/// y = f(a, b) with broadcasting; a rule is rule(g), rule(g, y) or of_other(rule(g, other)) and gives a gradient of the
+/// output's shape.
 template <class F, class RuleA, class RuleB>
 Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, RuleA rule_a, RuleB rule_b) {
     const Where where = left.where();
     if (left.is_scalar() && right.is_scalar()) left = Operand(Variable(left.scalar()), where);
     if (right.is_scalar()) {
         const double s = right.scalar();
-        Variable a = std::move(left).variable();
-        on(Variable(), std::move(rule_b));
-        return unary(
-            op, std::move(a), where, [&](auto v) { return f(v, kernels::like(v, s)); }, std::move(rule_a));
+        on(NodePtr(), std::move(rule_b));
+        return detail::unary_operand(
+            op, std::move(left), where, [&](auto v) { return f(v, kernels::like(v, s)); },
+            detail::with_number(std::move(rule_a), s));
     }
     if (left.is_scalar()) {
         const double s = left.scalar();
-        Variable b = std::move(right).variable();
-        on(Variable(), std::move(rule_a));
-        return unary(
-            op, std::move(b), where, [&](auto v) { return f(kernels::like(v, s), v); }, std::move(rule_b));
+        on(NodePtr(), std::move(rule_a));
+        return detail::unary_operand(
+            op, std::move(right), where, [&](auto v) { return f(kernels::like(v, s), v); },
+            detail::with_number(std::move(rule_b), s));
     }
-    Variable a = std::move(left).variable();
-    Variable b = std::move(right).variable();
-    match_dtypes(op, a, b, where);
-    const Shape shape = shapes::broadcast(op, a.shape(), b.shape(), where);
-    auto da = detail::on_broadcast(a, std::move(rule_a));
-    auto db = detail::on_broadcast(b, std::move(rule_b));
-    Array y = kernels::map_broadcast(shape, f, std::move(a).array(), std::move(b).array());
+    match_dtypes(op, left, right, where);
+    const Variable &a = left.variable(), &b = right.variable();
+    const bool to_a = a.requires_grad() && recording(), to_b = b.requires_grad() && recording();
+    if (!to_a) on(NodePtr(), std::move(rule_a));
+    if (!to_b) on(NodePtr(), std::move(rule_b));
+    const bool keeps_a = to_b && detail::uses_other<RuleB>, keeps_b = to_a && detail::uses_other<RuleA>;
+    const Shape shape = a.shape() == b.shape() ? a.shape() : shapes::broadcast(op, a.shape(), b.shape(), where);
+    const bool a_broadcasts = a.shape() != shape, b_broadcasts = b.shape() != shape;
+
+    Array y;
+    const Array *from_a = &a.array(), *from_b = &b.array();
+    if (left.owns() && !keeps_a && !a_broadcasts && from_a->unique())
+        from_a = &(y = std::move(left).array());
+    else if (right.owns() && !keeps_b && !b_broadcasts && from_b->unique())
+        from_b = &(y = std::move(right).array());
+    else
+        y = Array::uninitialized(shape, a.dtype());
+    kernels::map_into(y, f, *from_a, *from_b);
+
+    if (!to_a && !to_b) return Variable(std::move(y));
+    auto da = detail::last_use(std::move(left), keeps_a, detail::summed<0>(std::move(rule_a), a_broadcasts));
+    auto db = detail::last_use(std::move(right), keeps_b, detail::summed<1>(std::move(rule_b), b_broadcasts));
     return record(op, where, std::move(y), std::move(da), std::move(db));
 }
 

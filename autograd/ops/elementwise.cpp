@@ -6,6 +6,7 @@
 
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/slopes.hpp>
 
 /// Element-wise functions of one operand. Activations have a file of their own.
 namespace xtape {
@@ -19,13 +20,13 @@ Variable operator-(Operand x) {
 
 Variable negative(Variable x, Where where) {
     return unary(
-        "negative", std::move(x), where, [](auto v) { return -v; }, [](const Variable& g) { return -g; });
+        "negative", std::move(x), where, [](auto v) { return -v; }, [](Variable g) { return -std::move(g); });
 }
 
 Variable abs(Variable x, Where where) {
     return unary_of_input(
         "abs", std::move(x), where, [](auto v) { return xsimd::abs(v); },
-        [](const Variable& g, const Variable& in) { return g * sign(in); });
+        [](Variable g, const Variable& in) { return std::move(g) * sign(in); });
 }
 
 namespace {
@@ -55,56 +56,56 @@ Variable heaviside(Variable x, Where) {
 Variable square(Variable x, Where where) {
     return unary_of_input(
         "square", std::move(x), where, [](auto v) { return v * v; },
-        [](const Variable& g, const Variable& in) { return g * (2 * in); });
+        [](Variable g, const Variable& in) { return scaled_product(std::move(g), in, 2); });
 }
 
 Variable sqrt(Variable x, Where where) {
     return unary(
         "sqrt", std::move(x), where, [](auto v) { return xsimd::sqrt(v); },
-        [](const Variable& g, const Variable& y) { return 0.5 * g / y; });
+        [](Variable g, const Variable& y) { return 0.5 * std::move(g) / y; });
 }
 
 Variable reciprocal(Variable x, Where where) {
     return unary(
         "reciprocal", std::move(x), where, [](auto v) { return like(v, 1) / v; },
-        [](const Variable& g, const Variable& y) { return -(g * square(y)); });
+        [](Variable g, const Variable& y) { return scaled_product(std::move(g) * y, y, -1); });
 }
 
 Variable exp(Variable x, Where where) {
     return unary(
         "exp", std::move(x), where, [](auto v) { return xsimd::exp(v); },
-        [](const Variable& g, const Variable& y) { return g * y; });
+        [](Variable g, const Variable& y) { return std::move(g) * y; });
 }
 
 Variable expm1(Variable x, Where where) {
     return unary(
         "expm1", std::move(x), where, [](auto v) { return xsimd::expm1(v); },
-        [](const Variable& g, const Variable& y) { return g * (y + 1); });
+        [](Variable g, const Variable& y) { return std::move(g) * (y + 1); });
 }
 
 Variable log(Variable x, Where where) {
     if (auto stable = log_of_recognised(x, where)) return *std::move(stable);
     return unary_of_input(
         "log", std::move(x), where, [](auto v) { return xsimd::log(v); },
-        [](const Variable& g, const Variable& in) { return g / in; });
+        [](Variable g, const Variable& in) { return std::move(g) / in; });
 }
 
 Variable log1p(Variable x, Where where) {
     return unary_of_input(
         "log1p", std::move(x), where, [](auto v) { return xsimd::log1p(v); },
-        [](const Variable& g, const Variable& in) { return g / (1 + in); });
+        [](Variable g, const Variable& in) { return std::move(g) / (1 + in); });
 }
 
 Variable sin(Variable x, Where where) {
     return unary_of_input(
         "sin", std::move(x), where, [](auto v) { return xsimd::sin(v); },
-        [](const Variable& g, const Variable& in) { return g * cos(in); });
+        [](Variable g, const Variable& in) { return std::move(g) * cos(in); });
 }
 
 Variable cos(Variable x, Where where) {
     return unary_of_input(
         "cos", std::move(x), where, [](auto v) { return xsimd::cos(v); },
-        [](const Variable& g, const Variable& in) { return -(g * sin(in)); });
+        [](Variable g, const Variable& in) { return scaled_product(std::move(g), sin(in), -1); });
 }
 
 Variable erf(Variable x, Where where) {
@@ -114,8 +115,9 @@ Variable erf(Variable x, Where where) {
         else
             return xsimd::erf(v);
     };
-    return unary_of_input("erf", std::move(x), where, error_function,
-                          [](const Variable& g, const Variable& in) { return g * (M_2_SQRTPI * exp(-square(in))); });
+    return unary_of_input("erf", std::move(x), where, error_function, [](Variable g, const Variable& in) {
+        return scaled_product(std::move(g), exp(scaled_product(in, in, -1)), M_2_SQRTPI);
+    });
 }
 
 Variable clip(Variable x, double low, double high, Where where) {
@@ -126,7 +128,11 @@ Variable clip(Variable x, double low, double high, Where where) {
             const auto above = xsimd::select(v < like(v, low), like(v, low), v);
             return xsimd::select(above > like(v, high), like(v, high), above);
         },
-        [low, high](const Variable& g, const Variable& in) { return g * ((in >= low) * (in <= high)); });
+        [low, high](Variable g, const Variable& in) {
+            return std::move(g) * step(in, [low, high](auto v) {
+                       return xsimd::select(v >= like(v, low) && v <= like(v, high), like(v, 1), like(v, 0));
+                   });
+        });
 }
 
 Variable astype(Variable x, DType dtype, Where where) {

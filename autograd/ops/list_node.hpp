@@ -19,27 +19,26 @@ class ListNode final : public Node {
 public:
     ListNode(const char* op, Where at, const Array& y, const std::vector<Variable>& arguments, Rule rule)
         : Node(op, at, y.shape(), y.dtype()), rule_(std::move(rule)) {
-        parents_.reserve(arguments.size());
-        for (const Variable& x : arguments) parents_.push_back(x.node());
+        arguments_.reserve(arguments.size());
+        for (const Variable& x : arguments) arguments_.emplace_back(Array(), x.node());
     }
 
-    const NodePtr* parents() const override { return parents_.data(); }
-    std::size_t arity() const override { return parents_.size(); }
+    Variable* arguments() override { return arguments_.data(); }
+    std::size_t arity() const override { return arguments_.size(); }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);
-        for (std::size_t i = 0; i < parents_.size(); ++i)
+        for (std::size_t i = 0; i < arguments_.size(); ++i)
             if (wanted[i]) out[i] = (*rule_)(g, i);
     }
 
     void free() override {
         Node::free();
-        std::fill(parents_.begin(), parents_.end(), NodePtr());
         rule_.reset();
     }
 
 private:
-    std::vector<NodePtr> parents_;
+    std::vector<Variable> arguments_;
     std::optional<Rule> rule_;
 };
 

@@ -14,31 +14,30 @@ namespace {
 class SoftmaxNode final : public Node {
 public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
-        : Node("softmax", at, y.shape(), y.dtype()), axis(along), parent_(x.node()), y_(y) {
-        argument = x;
+        : Node("softmax", at, y.shape(), y.dtype()), axis(along), argument_(x), y_(y) {
         if (KeepOutputs::active()) output = y;
     }
 
-    const NodePtr* parents() const override { return &parent_; }
+    Variable* arguments() override { return &argument_; }
     std::size_t arity() const override { return 1; }
 
-    void pull(const Variable& g, const bool* wanted, Variable* out) override {
+    void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
         if (!wanted[0]) return;
         const Variable y(y_, NodePtr(this));
-        out[0] = y * (g - sum(g * y, axis, true, where));
+        out[0] = recording() ? y * (g - sum(g * y, axis, true, where))
+                             : Variable(kernels::softmax_gradient(std::move(g).array(), y_, axis));
     }
 
     void free() override {
         Node::free();
-        parent_ = {};
         y_ = {};
     }
 
     const Index axis;
 
 private:
-    NodePtr parent_;
+    Variable argument_;
     Array y_;
 };
 
@@ -55,16 +54,17 @@ Variable softmax(Variable x, Index axis, Where where) {
 // log_softmax: y = x - log(sum(e^x));  dx = g - e^y sum(g)
 Variable log_softmax(Variable x, Index axis, Where where) {
     axis = shapes::axis("log_softmax", axis, x.rank(), where);
-    auto dx = on(x, [axis, where](const Variable& g, const Variable& y) {
-        return g - exp(y, where) * sum(g, axis, true, where);
+    auto dx = on(x, [axis, where](Variable g, const Variable& y) {
+        return recording() ? g - exp(y, where) * sum(g, axis, true, where)
+                           : Variable(kernels::log_softmax_gradient(std::move(g).array(), y.array(), axis));
     });
     return record("log_softmax", where, kernels::log_softmax(std::move(x).array(), axis), std::move(dx));
 }
 
 std::optional<Variable> log_of_softmax(const Variable& x, Where where) {
-    const auto* node = dynamic_cast<const SoftmaxNode*>(x.node().get());
-    if (!node || !node->argument) return std::nullopt;
-    return log_softmax(node->argument, node->axis, where);
+    auto* node = dynamic_cast<SoftmaxNode*>(x.node().get());
+    if (!node || node->freed) return std::nullopt;
+    return log_softmax(*node->arguments(), node->axis, where);
 }
 
 }  // namespace xtape
