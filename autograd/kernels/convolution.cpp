@@ -1,5 +1,7 @@
 #include <xtape/autograd/kernels/convolution.hpp>
 
+#include <algorithm>
+
 #include <xtape/autograd/kernels/convolution_columns.hpp>
 #include <xtape/autograd/kernels/convolution_winograd.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
@@ -24,9 +26,16 @@ struct Choice {
     winograd::Tiling tiling = winograd::Tiling::four;
 };
 
-/// Whether Winograd's way is the faster one.
-bool winograd_pays(Face, Index samples, const Convolution& c, Pair outputs, winograd::Tiling tiling) {
-    return winograd::products_per_output(outputs, tiling) < 6 && samples > 0 && c.channels > 0;
+/// Whether Winograd's way is the faster one, as measured; `outputs` are those of the face.
+bool winograd_pays(Index samples, Pair outputs, winograd::Tiling tiling, const Convolution& c) {
+    // Lanes without a channel are wasted work; narrow vectors make the transforms dear.
+    constexpr Index least_channels = vector_lanes<float> >= 8 ? 3 : 16;
+    // Filters are transformed for few tiles as for many; where outputs are thin, most of a tile is not needed.
+    constexpr Index least_tiles = 4;
+    constexpr double most_products = 6;
+    const double products = winograd::products_per_output(outputs, tiling);
+    return std::min(c.channels, c.filters) >= least_channels && products < most_products &&
+           samples * winograd::tile_count(outputs, tiling) >= least_tiles;
 }
 
 /// The one place where a path is chosen; it may look at shapes, element type and StrictConvolution only.
@@ -37,7 +46,7 @@ Choice choose(Face face, Index samples, DType dtype, const Convolution& c) {
     if (dtype == float32 && winograd::takes(c)) {
         const Pair outputs = face == Face::input ? v.image : v.outputs;
         const auto tiling = StrictConvolution::active() ? winograd::Tiling::two : winograd::tiling_of(outputs);
-        if (winograd_pays(face, samples, c, outputs, tiling)) return {Path::winograd, tiling};
+        if (winograd_pays(samples, outputs, tiling, c)) return {Path::winograd, tiling};
     }
     // Columns of g for every pixel of dx, against columns of dx for every pixel of g: the fewer.
     const bool fewer = c.group_filters() * v.image_size() <= c.group_channels() * v.output_size();

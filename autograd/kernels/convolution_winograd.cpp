@@ -9,11 +9,6 @@ namespace {
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
-Index tile_count(Pair outputs, Tiling tiling) {
-    const Index size = static_cast<Index>(tiling);
-    return ceil_div(outputs.rows, size) * ceil_div(outputs.cols, size);
-}
-
 void run(const Correlation& correlation, const float* x, float* y, Index samples, const Finish<float>& finish) {
     const Index group = correlation.group_rows(samples);
     parallel_for(samples * correlation.tile_rows(), group, [&](Index begin, Index end) {
@@ -28,6 +23,11 @@ void run(const Correlation& correlation, const float* x, float* y, Index samples
 bool takes(const Convolution& c) {
     const Windows& v = c.windows;
     return v.kernel == Pair(3) && v.stride == Pair(1) && v.dilation == Pair(1) && c.groups == 1;
+}
+
+Index tile_count(Pair outputs, Tiling tiling) {
+    const Index size = static_cast<Index>(tiling);
+    return ceil_div(outputs.rows, size) * ceil_div(outputs.cols, size);
 }
 
 double products_per_output(Pair outputs, Tiling tiling) {

@@ -9,6 +9,9 @@ namespace xtape::kernels::winograd {
 /// Whether the convolution is one that can be computed so: 3 x 3, stride 1, no dilation, one group.
 bool takes(const Convolution& convolution);
 
+/// Tiles of one sample.
+Index tile_count(Pair outputs, Tiling tiling);
+
 /// The tiling that needs fewer products for so many outputs.
 Tiling tiling_of(Pair outputs);
 
