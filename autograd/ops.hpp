@@ -87,6 +87,8 @@ Variable tanh(Variable x, Where where = Where::here());
 Variable sigmoid(Variable x, Where where = Where::here());
 /// log(sigmoid(x)) = -softplus(-x), finite for every finite x.
 Variable log_sigmoid(Variable x, Where where = Where::here());
+/// -(y log(sigmoid(z)) + (1 - y) log(1 - sigmoid(z))) for z and y of the same shape, finite for every finite z (F6).
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where = Where::here());
 /// log(1 + e^x), finite for every finite x.
 Variable softplus(Variable x, Where where = Where::here());
 /// max(x, 0), derivative 0 at 0 (F2).
@@ -234,6 +236,15 @@ Variable layer_norm(Variable x, const Shape& shape, Variable weight = {}, Variab
 /// Cross-correlation of x (N, C, H, W) with w (K, C / groups, h, w) to (N, K, H', W'): what deep learning calls convolution.
 Variable correlate2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
                      Index groups = 1, Where where = Where::here());
+/// correlate2d plus bias (K,), in one pass.
+Variable conv2d(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                Index groups = 1, Where where = Where::here());
+/// relu(conv2d(...)) in one pass.
+Variable conv2d_relu(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                     Index groups = 1, Where where = Where::here());
+/// max_pool2d(conv2d_relu(...), 2) in one pass: what the convolution gives is nowhere stored as a whole.
+Variable conv2d_relu_max_pool2d(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid,
+                                Pair dilation = 1, Index groups = 1, Where where = Where::here());
 /// True convolution: correlate2d with the kernel turned by 180 degrees.
 Variable convolve2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
                     Index groups = 1, Where where = Where::here());

@@ -3,6 +3,7 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/im2col.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
 namespace xtape::kernels::columns {
@@ -120,22 +121,6 @@ void correlate_input(const T* g, const T* w, T* dx, Index samples, const Convolu
     });
 }
 
-namespace {
-
-// dw as the sum of `parts` arrays of its size, always in the same order.
-template <class T>
-void sum_parts(const T* parts, Index count, Index size, T* dw) {
-    parallel_for(size, 16'384, [&](Index begin, Index end) {
-        std::copy(parts + begin, parts + end, dw + begin);
-        for (Index part = 1; part < count; ++part) {
-            const T* summand = parts + part * size;
-            for (Index i = begin; i < end; ++i) dw[i] += summand[i];
-        }
-    });
-}
-
-}  // namespace
-
 template <class T>
 void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convolution& c) {
     const Windows& v = c.windows;
@@ -175,12 +160,7 @@ void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convol
     if (parts > 1) sum_parts(totals, parts, size, dw);
 }
 
-Convolution turned(const Convolution& c) {
-    const Windows& v = c.windows;
-    const Pair padding(v.dilation.rows * (v.kernel.rows - 1) - v.padding.rows,
-                       v.dilation.cols * (v.kernel.cols - 1) - v.padding.cols);
-    return {c.filters, c.channels, c.groups, {v.outputs, v.kernel, Pair(1), v.dilation, padding, v.image}};
-}
+Convolution turned(const Convolution& c) { return {c.filters, c.channels, c.groups, c.windows.turned()}; }
 
 template <class T>
 void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
