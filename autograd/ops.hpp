@@ -87,6 +87,8 @@ Variable tanh(Variable x, Where where = Where::here());
 Variable sigmoid(Variable x, Where where = Where::here());
 /// log(sigmoid(x)) = -softplus(-x), finite for every finite x.
 Variable log_sigmoid(Variable x, Where where = Where::here());
+/// -(y log(sigmoid(z)) + (1 - y) log(1 - sigmoid(z))) for z and y of the same shape, finite for every finite z (F6).
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where = Where::here());
 /// log(1 + e^x), finite for every finite x.
 Variable softplus(Variable x, Where where = Where::here());
 /// max(x, 0), derivative 0 at 0 (F2).

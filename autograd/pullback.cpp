@@ -93,7 +93,7 @@ private:
         const Node& node = *tape_.nodes()[i];
         const std::size_t around = tape_.bypassed(i);
         if (beside_.empty()) beside_.resize(tape_.size());
-        add(node, *tape_.nodes()[around], beside_[around], node.bypass->rule(g, node.bypass->operand));
+        add(node, *tape_.nodes()[around], beside_[around], node.bypass->pull(g));
     }
 
     void pull(std::size_t i, Variable g) {

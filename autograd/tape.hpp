@@ -55,8 +55,10 @@ public:
     /// The way around: an operation that recognised `operand` was recorded from operand's argument instead. This is the rule
     /// by which operand itself gets its gradient when that is asked for.
     struct Bypass {
+        explicit Bypass(Variable x) : operand(std::move(x)) {}
+        virtual ~Bypass() = default;
+        virtual Variable pull(const Variable& g) const = 0;
         Variable operand;
-        Variable (*rule)(const Variable& g, const Variable& operand);
     };
     std::unique_ptr<Bypass> bypass;
 
@@ -137,6 +139,13 @@ Edge<Rule> on(NodePtr parent, Rule rule) {
 template <class Rule>
 Edge<Rule> on(const Variable& x, Rule rule) {
     return on(x.node(), std::move(rule));
+}
+
+/// The same where something is recorded and x is done with; keeps its value too, for the rules or whoever recognises this.
+template <class Rule>
+Edge<Rule> keeping(Variable x, Rule rule) {
+    const bool wanted = x.requires_grad();
+    return {std::move(x), wanted ? std::optional<Rule>(std::move(rule)) : std::nullopt};
 }
 
 namespace detail {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/labels.hpp>
 
 namespace xtape::nn {
@@ -43,6 +44,7 @@ Variable times_log(const Variable& y, const Variable& a, Where where) {
 
 Variable log_loss(const Variable& a, const Variable& y, Reduction reduction, Where where) {
     check_values("log_loss", a, y, where);
+    if (auto losses = log_loss_of_sigmoid(a, y, where)) return reduced(*std::move(losses), reduction, where);
     Variable likelihood =
         at(times_log(y, a, where), where) + times_log(Operand(1, where) - y, Operand(1, where) - a, where);
     return reduced(negative(std::move(likelihood), where), reduction, where);
@@ -50,10 +52,7 @@ Variable log_loss(const Variable& a, const Variable& y, Reduction reduction, Whe
 
 Variable bce_with_logits(const Variable& z, const Variable& y, Reduction reduction, Where where) {
     check_values("bce_with_logits", z, y, where);
-    // F6 with y = 1 and y = 0 apart: log(1 + e^z) - y z would lose all digits of a small loss.
-    const Variable if_one = softplus(negative(z, where), where), if_zero = softplus(z, where);
-    const Variable not_y = Operand(1, where) - y;
-    return reduced(at(at(y, where) * if_one, where) + at(not_y, where) * if_zero, reduction, where);
+    return reduced(sigmoid_cross_entropy(z, y, where), reduction, where);
 }
 
 Variable mse(const Variable& prediction, const Variable& target, Reduction reduction, Where where) {

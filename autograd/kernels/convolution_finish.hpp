@@ -24,6 +24,15 @@ struct Finish {
             for (Index i = 0; i < n; ++i) y[i] = y[i] <= T(0) ? T(0) : y[i];
         }
     }
+
+    /// A vector of outputs of one filter, finished.
+    template <class V>
+    V applied(V y, Index filter) const {
+        const V zero{};
+        if (bias) y += bias[filter];
+        if (relu) y = y <= zero ? zero : y;
+        return y;
+    }
 };
 
 }  // namespace xtape::kernels

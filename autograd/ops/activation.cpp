@@ -1,5 +1,9 @@
 #include <xtape/autograd/ops.hpp>
 
+#include <array>
+
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include <xtape/autograd/ops/binary.hpp>
@@ -53,6 +57,22 @@ Variable log_sigmoid(Variable x, Where where) {
         "log_sigmoid", std::move(x), where,
         [](auto v) { return xsimd::select(v < like(v, 0), v, like(v, 0)) - xsimd::log1p(exp_minus_abs(v)); },
         [](Variable g, const Variable& in) { return std::move(g) * sigmoid_of_negative(in, Where::here()); });
+}
+
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where) {
+    if (z.shape() != y.shape())
+        throw ShapeError(fmt::format("sigmoid_cross_entropy: shapes differ: z {} != y {}", to_string(z.shape()),
+                                     to_string(y.shape())),
+                         where);
+    match_dtypes("sigmoid_cross_entropy", z, y, where);
+    // One of both terms is 0 for labels of 0 and 1, so that a small loss keeps its digits.
+    const auto loss = [](auto v, auto t) {
+        return xsimd::log1p(exp_minus_abs(v)) + xsimd::select(v > like(v, 0), (like(t, 1) - t) * v, -(t * v));
+    };
+    return elementwise_keeping(
+        "sigmoid_cross_entropy", where, loss, std::array{std::move(z), std::move(y)},
+        [](Variable g, Arguments in) { return sigmoid_cross_entropy_slope(std::move(g), in[0], in[1]); },
+        [](Variable g, Arguments in) { return scaled_product(std::move(g), in[0], -1); });
 }
 
 Variable softplus(Variable x, Where where) {

@@ -13,19 +13,28 @@ namespace xtape {
 
 namespace {
 
+/// x with its array only if other's gradient needs that.
+Variable value_for(const Variable& other, const Variable& x) {
+    return other.requires_grad() ? x : Variable(Array(), x.node());
+}
+
 /// C = op(A) op(B) over the last two axes, batch axes broadcast. Its gradients are again such products with other
 /// flags, so that nothing is ever transposed in memory:
 /// dA = G op(B)^T, transposed when A is;  dB = op(A)^T G, transposed when B is.
 Variable product(const char* op, const Variable& a, bool trans_a, const Variable& b, bool trans_b, Where where) {
-    auto da = on(a, [op, b, trans_a, trans_b, shape = a.shape(), where](const Variable& g) {
-        return sum_to(trans_a ? product(op, b, trans_b, g, true, where) : product(op, g, false, b, !trans_b, where),
-                      shape, where);
+    Array y = kernels::matmul(a.array(), trans_a, b.array(), trans_b);
+    if (!recording() || !(a.requires_grad() || b.requires_grad())) return Variable(std::move(y));
+    auto da = keeping(value_for(b, a), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+        return sum_to(trans_a ? product(op, in[1], trans_b, g, true, where)
+                              : product(op, g, false, in[1], !trans_b, where),
+                      in[0].node()->shape, where);
     });
-    auto db = on(b, [op, a, trans_a, trans_b, shape = b.shape(), where](const Variable& g) {
-        return sum_to(trans_b ? product(op, g, true, a, trans_a, where) : product(op, a, !trans_a, g, false, where),
-                      shape, where);
+    auto db = keeping(value_for(a, b), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+        return sum_to(trans_b ? product(op, g, true, in[0], trans_a, where)
+                              : product(op, in[0], !trans_a, g, false, where),
+                      in[1].node()->shape, where);
     });
-    return record(op, where, kernels::matmul(a.array(), trans_a, b.array(), trans_b), std::move(da), std::move(db));
+    return record(op, where, std::move(y), std::move(da), std::move(db));
 }
 
 Variable product(const char* op, const Variable& a, const Variable& b, Where where) {
@@ -64,12 +73,22 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
     shape[shape.rank() - 1] = w.shape()[1];
     if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), in}, where);
 
-    auto dx = on(x, [w, where](const Variable& g) { return product("linear", g, false, w, true, where); });
-    auto dw = on(w, [x, where](const Variable& g) { return product("linear", x, true, g, false, where); });
-    auto dbias = on(bias, [where](const Variable& g) { return sum(g, {0}, false, where); });
-    Array out = kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu});
-    Variable y = record("linear", where, std::move(out), std::move(dx), std::move(dw), std::move(dbias));
-    if (with_relu) y = record_relu(std::move(y), where);
+    Variable y(kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu}));
+    if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
+        const bool to_x = x.requires_grad(), to_w = w.requires_grad();
+        const auto done_with = [](Variable& argument, bool kept) {
+            return kept ? std::move(argument) : Variable(Array(), std::move(argument).node());
+        };
+        auto dx = keeping(done_with(x, to_w), [where](const Variable& g, Arguments in) {
+            return product("linear", g, false, in[1], true, where);
+        });
+        auto dw = keeping(done_with(w, to_x), [where](const Variable& g, Arguments in) {
+            return product("linear", in[0], true, g, false, where);
+        });
+        auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum(std::move(g), {0}, false, where); });
+        y = record("linear", where, std::move(y).array(), std::move(dx), std::move(dw), std::move(dbias));
+        if (with_relu) y = record_relu(std::move(y), where);
+    }
     return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
 }
 
