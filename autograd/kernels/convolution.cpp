@@ -1,6 +1,7 @@
 #include <xtape/autograd/kernels/convolution.hpp>
 
 #include <xtape/autograd/kernels/convolution_columns.hpp>
+#include <xtape/autograd/kernels/convolution_direct.hpp>
 #include <xtape/autograd/kernels/convolution_path.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
@@ -14,6 +15,11 @@ Array correlate(const Array& x, const Array& w, const Convolution& c, const Epil
     if (path == Path::winograd) {
         winograd::correlate(x.data<float>(), w.data<float>(), y.mutable_data<float>(), samples, c,
                             Finish<float>(epilogue), tiling);
+        return y;
+    }
+    if (path == Path::direct) {
+        direct::correlate(x.data<float>(), w.data<float>(), y.mutable_data<float>(), samples, c,
+                          Finish<float>(epilogue));
         return y;
     }
     dispatch(x.dtype(), [&, path = path](auto tag) {
@@ -59,6 +65,10 @@ Array correlate_kernel(const Array& x, const Array& g, const Convolution& c) {
     Array dw = Array::uninitialized(c.kernel_shape(), x.dtype());
     if (path == Path::winograd) {
         winograd::correlate_kernel(x.data<float>(), g.data<float>(), dw.mutable_data<float>(), samples, c, tiling);
+        return dw;
+    }
+    if (path == Path::direct) {
+        direct::correlate_kernel(x.data<float>(), g.data<float>(), dw.mutable_data<float>(), samples, c);
         return dw;
     }
     dispatch(x.dtype(), [&](auto tag) {

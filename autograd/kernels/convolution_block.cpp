@@ -1,5 +1,6 @@
 #include <xtape/autograd/kernels/convolution_block.hpp>
 
+#include <xtape/autograd/kernels/convolution_direct.hpp>
 #include <xtape/autograd/kernels/convolution_samples.hpp>
 #include <xtape/autograd/kernels/max_pool_2x2.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
@@ -36,9 +37,17 @@ void spread(const T* g, const std::uint8_t* codes, Index samples, const Convolut
                [&](Index plane, Index pooled) { spread_plane_2x2(g + pooled, codes + pooled, b.pool, full + plane); });
 }
 
-/// Whether all samples go through at once, because they are so few or there is nothing to compute.
-bool whole(Face face, Index samples, DType dtype, const ConvolutionBlock& b) {
-    return samples < 8 || choose_path(face, samples, dtype, b.convolution).path == Path::nothing;
+/// How the samples go through a face of a block.
+enum class Passage {
+    direct,  ///< by kernels that pool in registers
+    groups,  ///< some at a time, with what the convolution gives for them in cache
+    whole,   ///< all at once, because they are so few or there is nothing to compute
+};
+
+Passage choose(Face face, Index samples, DType dtype, const ConvolutionBlock& b) {
+    const Path path = choose_path(face, samples, dtype, b.convolution).path;
+    if (path == Path::direct) return Passage::direct;
+    return samples < 8 || path == Path::nothing ? Passage::whole : Passage::groups;
 }
 
 /// The convolution's output or what is shaped like it, for all samples.
@@ -57,7 +66,13 @@ Array convolution_block(const Array& x, const Array& w, const Array& bias, const
                         const BlockCodes* codes) {
     const Index samples = x.shape(0);
     const Sizes sizes(b);
+    const Passage passage = choose(Face::output, samples, x.dtype(), b);
     Array y = Array::uninitialized(b.output_shape(samples), x.dtype());
+    if (passage == Passage::direct) {
+        direct::correlate_pooled(x.data<float>(), w.data<float>(), bias.data<float>(), y.mutable_data<float>(),
+                                 codes ? codes->data() : nullptr, samples, b.convolution);
+        return y;
+    }
     dispatch(x.dtype(), [&](auto tag) {
         using T = decltype(tag);
         T* const to = y.mutable_data<T>();
@@ -67,7 +82,7 @@ Array convolution_block(const Array& x, const Array& w, const Array& bias, const
                                     codes ? codes->data() + pooled + at : nullptr);
             });
         };
-        if (whole(Face::output, samples, x.dtype(), b)) {
+        if (passage == Passage::whole) {
             const Array full = correlate(x, w, b.convolution, {&bias, false});
             return pool(full.data<T>(), samples, 0);
         }
@@ -96,7 +111,8 @@ Array block_output(const Array& x, const Array& w, const ConvolutionBlock& b, co
 
 Array block_input(const Array& g, const Array& w, const ConvolutionBlock& b, const BlockCodes& codes) {
     const Index samples = g.shape(0);
-    if (whole(Face::input, samples, g.dtype(), b)) return correlate_input(whole_spread(g, b, codes), w, b.convolution);
+    if (choose(Face::input, samples, g.dtype(), b) == Passage::whole)
+        return correlate_input(whole_spread(g, b, codes), w, b.convolution);
     const Sizes sizes(b);
     Array dx = Array::uninitialized(b.convolution.image_shape(samples), g.dtype());
     dispatch(g.dtype(), [&](auto tag) {
@@ -115,10 +131,15 @@ Array block_input(const Array& g, const Array& w, const ConvolutionBlock& b, con
 
 Array block_kernel(const Array& x, const Array& g, const ConvolutionBlock& b, const BlockCodes& codes) {
     const Index samples = x.shape(0);
-    if (whole(Face::kernel, samples, x.dtype(), b))
-        return correlate_kernel(x, whole_spread(g, b, codes), b.convolution);
+    const Passage passage = choose(Face::kernel, samples, x.dtype(), b);
+    if (passage == Passage::whole) return correlate_kernel(x, whole_spread(g, b, codes), b.convolution);
     const Sizes sizes(b);
     Array dw = Array::uninitialized(b.convolution.kernel_shape(), x.dtype());
+    if (passage == Passage::direct) {
+        direct::correlate_kernel_pooled(x.data<float>(), g.data<float>(), codes.data(), dw.mutable_data<float>(),
+                                        samples, b.convolution);
+        return dw;
+    }
     dispatch(x.dtype(), [&](auto tag) {
         using T = decltype(tag);
         const SampleKernelGradient<T> gradient(samples, b.convolution);

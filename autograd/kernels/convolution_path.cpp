@@ -1,5 +1,6 @@
 #include <xtape/autograd/kernels/convolution_path.hpp>
 
+#include <xtape/autograd/kernels/convolution_direct.hpp>
 #include <xtape/autograd/strict.hpp>
 
 namespace xtape::kernels {
@@ -15,6 +16,7 @@ PathChoice choose_path(Face face, Index samples, DType dtype, const Convolution&
     const Windows& v = c.windows;
     if (samples == 0 || v.image_size() == 0 || v.output_size() == 0 || c.filters == 0 || c.channels == 0)
         return {Path::nothing};
+    if (dtype == float32 && face != Face::input && direct::takes(c)) return {Path::direct};
     if (dtype == float32 && winograd::takes(c)) {
         const Pair outputs = face == Face::input ? v.image : v.outputs;
         const auto tiling = StrictConvolution::active() ? winograd::Tiling::two : winograd::tiling_of(outputs);

@@ -13,6 +13,7 @@ enum class Path {
     columns,   ///< im2col and matrix products; takes everything
     turned,    ///< input gradient only: a correlation with the turned kernel
     winograd,  ///< minimal filtering
+    direct,    ///< few channels, from the definition; not for the gradient in the images
 };
 
 struct PathChoice {
