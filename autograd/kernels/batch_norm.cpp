@@ -39,8 +39,7 @@ Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, do
     const Extents extents(x.shape());
     if (by_columns(extents)) return batch_norm_columns(x, weight, bias, eps);
     const ChannelChunks chunks(extents.samples, extents.channels, extents.length);
-    const auto numbers = [&] { return Array::uninitialized({extents.channels}, float64); };
-    Normalized result{Array::uninitialized(x.shape(), x.dtype()), {numbers(), numbers()}};
+    Normalized result(x, extents.channels);
     double* const means = result.moments.mean.mutable_data<double>();
     double* const variances = result.moments.variance.mutable_data<double>();
     dispatch(x.dtype(), [&](auto tag) {

@@ -89,8 +89,7 @@ void moments_of(const T* x, Index begin, Index end, Index width, Moment* moments
 Normalized batch_norm_columns(const Array& x, const Array& weight, const Array& bias, double eps) {
     const Columns columns(x.shape());
     const Index width = columns.width();
-    const auto numbers = [&] { return Array::uninitialized({columns.channels}, float64); };
-    Normalized result{Array::uninitialized(x.shape(), x.dtype()), {numbers(), numbers()}};
+    Normalized result(x, columns.channels);
     double* const means = result.moments.mean.mutable_data<double>();
     double* const variances = result.moments.variance.mutable_data<double>();
     dispatch(x.dtype(), [&](auto tag) {

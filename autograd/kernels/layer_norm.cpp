@@ -80,8 +80,7 @@ void row_gradients(const T* g, const NormalizedRow<T>& x, double inverse, const 
 Normalized layer_norm(const Array& x, Index leading, const Array& weight, const Array& bias, double eps) {
     const Rows rows(x.shape(), leading);
     const ChannelChunks chunks(1, rows.count, rows.length);
-    const auto numbers = [&] { return Array::uninitialized({rows.count}, float64); };
-    Normalized result{Array::uninitialized(x.shape(), x.dtype()), {numbers(), numbers()}};
+    Normalized result(x, rows.count);
     double* const means = result.moments.mean.mutable_data<double>();
     double* const variances = result.moments.variance.mutable_data<double>();
     dispatch(x.dtype(), [&](auto tag) {

@@ -14,6 +14,11 @@ struct Moments {
 };
 
 struct Normalized {
+    /// Room for the result of x with so many groups.
+    Normalized(const Array& x, Index groups)
+        : y(Array::uninitialized(x.shape(), x.dtype())),
+          moments{Array::uninitialized({groups}, float64), Array::uninitialized({groups}, float64)} {}
+
     Array y;
     Moments moments;
 };
