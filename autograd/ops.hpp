@@ -210,18 +210,23 @@ Variable one_hot(const IntArray& labels, Index classes, DType dtype = float32, W
 
 // ------------------------------------------------------------------------------------------------------------ normalisation
 
-/// A batch normalised by its own statistics.
+/// Mean and biased variance of each channel: (C,).
+struct BatchStatistics {
+    Variable mean, variance;
+};
+
+/// A batch normalised by its own statistics, which are float64 constants.
 struct BatchNormalized {
     Variable y;
-    Variable mean, variance;  ///< of each channel, the biased one: (C,), float64 constants
+    BatchStatistics statistics;
 };
 
 /// Each channel, axis 1 of x (N, C, ...), brought to mean 0 and variance 1, then times weight plus bias, (C,) each: either may
 /// have no value. eps is added to the variance (Ioffe and Szegedy, arXiv:1502.03167). Throws ShapeError.
 BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double eps = 1e-5, Where where = Where::here());
-/// The same by given statistics, (C,) each.
-Variable batch_norm(Variable x, const Variable& mean, const Variable& variance, Variable weight, Variable bias,
-                    double eps = 1e-5, Where where = Where::here());
+/// The same by given statistics, of any dtype.
+Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, Variable bias, double eps = 1e-5,
+                    Where where = Where::here());
 /// The last axes of x, of sizes `shape`, brought to mean 0 and variance 1, then times weight plus bias of that shape: either
 /// may have no value. eps is added to the variance (Ba, Kiros and Hinton, arXiv:1607.06450). Throws ShapeError.
 Variable layer_norm(Variable x, const Shape& shape, Variable weight = {}, Variable bias = {}, double eps = 1e-5,

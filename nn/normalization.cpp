@@ -23,6 +23,9 @@ Array moved(const Array& running, const Variable& batch, double momentum) {
     return (Variable(running) * (1 - momentum) + astype(batch, running.dtype()) * momentum).array();
 }
 
+/// A parameter that a layer may do without.
+Variable value_of(const Parameter& parameter) { return parameter ? parameter.variable() : Variable(); }
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------------- batch normalisation
@@ -44,17 +47,18 @@ BatchNorm::BatchNorm(const char* name, Index features, double eps, double moment
 Variable BatchNorm::normalized(Variable x, Where where) {
     check::size(*this, x, 1, features(), "channels (axis 1)", where);
     if (!training)
-        return batch_norm(std::move(x), Variable(running_mean), Variable(running_var), weight, bias, eps_, where);
+        return batch_norm(std::move(x), {Variable(running_mean), Variable(running_var)}, value_of(weight),
+                          value_of(bias), eps_, where);
 
     const Index count = x.size() / features();
     if (count < 2)
         throw ShapeError(fmt::format("{}: training needs more than one value per channel: {} has {}", describe(),
                                      to_string(x.shape()), count),
                          where);
-    auto [y, mean, variance] = batch_norm(std::move(x), weight, bias, eps_, where);
+    auto [y, batch] = batch_norm(std::move(x), value_of(weight), value_of(bias), eps_, where);
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    running_mean = moved(running_mean, mean, momentum_);
-    running_var = moved(running_var, variance * unbiased, momentum_);
+    running_mean = moved(running_mean, batch.mean, momentum_);
+    running_var = moved(running_var, batch.variance * unbiased, momentum_);
     return y;
 }
 
@@ -108,7 +112,7 @@ Variable LayerNorm::operator()(Variable x, Where where) const {
         throw ShapeError(fmt::format("{}: the input's last axes must be {}: {}", describe(), to_string(shape_),
                                      to_string(x.shape())),
                          where);
-    return called(layer_norm(std::move(x), shape_, weight, bias, eps_, where));
+    return called(layer_norm(std::move(x), shape_, value_of(weight), value_of(bias), eps_, where));
 }
 
 void LayerNorm::visit(Visitor& v) {

@@ -37,8 +37,8 @@ struct Sample : Case {
                 for (Index i = 0; i < outputs.rows; ++i)
                     for (Index j = 0; j < outputs.cols; ++j) {
                         double sum = bias[at(k)];
-                        taps([&](Index c, Index r, Index s, Index tap) {
-                            sum += pixel(n, c, i + r, j + s) * w[at(k * depth + tap)];
+                        taps([&](Index channel, Index r, Index s, Index tap) {
+                            sum += pixel(n, channel, i + r, j + s) * w[at(k * depth + tap)];
                         });
                         expected.push_back(sum);
                     }
@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(nan_reaches_what_sees_it_and_no_more) {
         const Index row = o % 32 / 8, column = o % 8;
         const bool sees = row >= 1 && row <= 2 && column >= 2 && column <= 3;
         BOOST_TEST(std::isnan(y[Sample::at(o)]) == sees);
-        if (sees) BOOST_TEST(codes[Sample::at(o)] < 4);
+        if (sees) BOOST_TEST(codes[Sample::at(o)] == 4);
     }
 }
 

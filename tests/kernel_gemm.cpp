@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <xtape/autograd/kernels/gemm_tiles.hpp>
+#include <xtape/autograd/kernels/gemm_paths.hpp>
 
 using namespace xtape;
 using kernels::Factor;
@@ -24,10 +24,10 @@ struct Matrix {
     Index rows, columns, stride;
     std::vector<T> elements;
 
-    Matrix(Index of_rows, Index of_columns, Index gap, double speed)
-        : rows(of_rows), columns(of_columns), stride(columns + gap) {
+    Matrix(Index of_rows, Index of_columns, Index of_stride, double speed)
+        : rows(of_rows), columns(of_columns), stride(of_stride) {
         for (Index i = 0; i < rows * stride; ++i)
-            elements.push_back(static_cast<T>(std::sin(speed * static_cast<double>(i))));
+            elements.push_back(static_cast<T>(std::sin(speed * static_cast<double>(i) * static_cast<double>(i))));
     }
     T& at(Index i, Index j) { return elements[static_cast<std::size_t>(i * stride + j)]; }
     double at(Index i, Index j) const { return double{elements[static_cast<std::size_t>(i * stride + j)]}; }
@@ -35,9 +35,12 @@ struct Matrix {
 
 /// What went wrong first, or nothing.
 template <class T>
-std::string wrong(Gemm<T> gemm, bool trans_a, bool trans_b, Index m, Index n, Index k, bool accumulate) {
-    const Matrix<T> a(trans_a ? k : m, trans_a ? m : k, 2, 0.7), b(trans_b ? n : k, trans_b ? k : n, 3, 0.3);
-    const Matrix<T> before(m, n, 1, 0.5);
+std::string wrong(Gemm<T> gemm, bool trans_a, bool trans_b, Index m, Index n, Index k, bool accumulate,
+                  Index stride = 0) {
+    const Index width_a = trans_a ? m : k, width_b = trans_b ? k : n;
+    const Matrix<T> a(trans_a ? k : m, width_a, stride > 0 ? stride : width_a + 2, 0.7);
+    const Matrix<T> b(trans_b ? n : k, width_b, stride > 0 ? stride : width_b + 3, 0.3);
+    const Matrix<T> before(m, n, stride > 0 ? stride : n + 1, 0.5);
     Matrix<T> c = before;
     if (!accumulate)
         for (Index i = 0; i < m; ++i)
@@ -50,7 +53,7 @@ std::string wrong(Gemm<T> gemm, bool trans_a, bool trans_b, Index m, Index n, In
                (trans_b ? "T" : "N") + (accumulate ? " added" : "") + " at " + std::to_string(i) + ", " +
                std::to_string(j);
     };
-    const double rounding = double{std::numeric_limits<T>::epsilon()} * std::sqrt(static_cast<double>(k) + 1) * 12;
+    const double rounding = double{std::numeric_limits<T>::epsilon()} * static_cast<double>(k + 10);
     std::vector<double> row(static_cast<std::size_t>(n));
     for (Index i = 0; i < m; ++i) {
         for (Index j = 0; j < n; ++j) row[static_cast<std::size_t>(j)] = accumulate ? before.at(i, j) : 0;
@@ -70,11 +73,11 @@ std::string wrong(Gemm<T> gemm, bool trans_a, bool trans_b, Index m, Index n, In
 }
 
 template <class T>
-void check_all_flags(Gemm<T> gemm, Index m, Index n, Index k) {
+void check_all_flags(Gemm<T> gemm, Index m, Index n, Index k, Index stride = 0) {
     for (const bool trans_a : {false, true})
         for (const bool trans_b : {false, true})
             for (const bool accumulate : {false, true})
-                BOOST_TEST(wrong<T>(gemm, trans_a, trans_b, m, n, k, accumulate) == "");
+                BOOST_TEST(wrong<T>(gemm, trans_a, trans_b, m, n, k, accumulate, stride) == "");
 }
 
 /// A NaN in A spoils its row, one in B its column, whatever they meet; an infinity meets 0.
@@ -130,6 +133,19 @@ BOOST_AUTO_TEST_CASE(long_vectors_and_large_products) {
     }
     check_all_flags<float>(kernels::gemm, 150, 170, 90);
     check_all_flags<double>(kernels::gemm, 150, 170, 90);
+}
+
+BOOST_AUTO_TEST_CASE(strides_that_crowd_the_caches) {
+    check_all_flags<float>(kernels::gemm, 100, 70, 40, 1024);
+    check_all_flags<float>(kernels::gemm, 20, 140, 530, 1024);
+    check_all_flags<double>(kernels::gemm, 70, 40, 33, 512);
+}
+
+BOOST_AUTO_TEST_CASE(openblas_agrees) {
+    for (const auto& [m, n, k] : std::vector<std::tuple<Index, Index, Index>>{{2, 3, 4}, {1, 5, 3}, {65, 70, 129}}) {
+        check_all_flags<float>(kernels::gemm_by_openblas, m, n, k);
+        check_all_flags<double>(kernels::gemm_by_openblas, m, n, k);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(sizes_of_zero) {

@@ -163,21 +163,21 @@ BOOST_AUTO_TEST_CASE(the_bias_is_added_before_the_maximum_is_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(nan_comes_through_and_passes_no_gradient) {
-    for (const DType dtype : {float32, float64})
-        for (const Index channels : {1, 6}) {  // direct and by products
-            Values elements(static_cast<std::size_t>(channels * 36), 1.0);
-            elements[14] = nan_value;  // row 2, column 2
-            const Parameter x = variable({1, channels, 6, 6}, elements, dtype).array();
-            const Parameter w =
-                variable({2, channels, 1, 1}, Values(static_cast<std::size_t>(2 * channels), 0.5), dtype).array();
-            const Variable bias = variable({2}, {0, 1}, dtype);
-            const Case c{x.shape(), w.shape()};
+    const std::vector<Case> few_and_many{
+        {{1, 1, 6, 20}, {2, 1, 3, 3}}, {{1, 6, 6, 20}, {2, 6, 1, 1}}, {{9, 6, 6, 20}, {2, 6, 1, 1}}};
+    for (const DType dtype : {float32, float64}) {
+        for (const Case& c : few_and_many) {
+            Values elements = values(uneven(c.x, 1, dtype));
+            elements[2 * 20 + 4] = nan_value;
+            const Parameter x = variable(c.x, elements, dtype).array();
+            const Variable w = uneven(c.w, 2, dtype), bias = uneven({2}, 3, dtype);
             const Variable y = c.block(x, w, bias), apart = c.apart(x, w, bias);
+            const Values got = values(y), want = values(apart);
+            for (std::size_t i = 0; i < got.size(); ++i) BOOST_TEST(std::isnan(got[i]) == std::isnan(want[i]));
             const Variable g = draw(y.shape(), 1, dtype);
-            const Values got = values(pull(y, g, {x})[0]), want = values(pull(apart, g, {x})[0]);
-            for (std::size_t i = 0; i < 18; ++i) BOOST_TEST(std::isnan(values(y)[i]) == (i % 9 == 4));
-            BOOST_TEST(got == want, boost::test_tools::per_element());
+            BOOST_TEST(distance(values(pull(y, g, {x})[0]), values(pull(apart, g, {x})[0])) < 1e-5);
         }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(every_face_is_differentiated_right_to_second_order) {

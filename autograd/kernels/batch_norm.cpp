@@ -1,7 +1,7 @@
 #include <utility>
 
-#include <xtape/autograd/kernels/moments.hpp>
-#include <xtape/autograd/kernels/normalization.hpp>
+#include <xtape/autograd/kernels/batch_norm_columns.hpp>
+#include <xtape/autograd/kernels/channel_norm.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
@@ -30,12 +30,14 @@ void each_channel(const Extents& extents, const ChannelChunks& chunks, const F& 
     });
 }
 
-double at(const Array& values, Index i, double otherwise) { return values ? values.at(i) : otherwise; }
+/// Whether the runs are too short to be taken by themselves.
+bool by_columns(const Extents& extents) { return extents.length < 16; }
 
 }  // namespace
 
 Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, double eps) {
     const Extents extents(x.shape());
+    if (by_columns(extents)) return batch_norm_columns(x, weight, bias, eps);
     const ChannelChunks chunks(extents.samples, extents.channels, extents.length);
     const auto numbers = [&] { return Array::uninitialized({extents.channels}, float64); };
     Normalized result{Array::uninitialized(x.shape(), x.dtype()), {numbers(), numbers()}};
@@ -50,15 +52,12 @@ Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, do
             parallel_for(chunks.count(), grain, [&](Index begin, Index end) {
                 for (Index k = begin; k < end; ++k) parts.data()[k] = moment_of(from, chunks, c, k);
             });
-            Moment moment{};
-            for (Index k = 0; k < chunks.count(); ++k) moment.join(parts.data()[k]);
+            const Moment moment = joined(parts.data(), chunks.count());
             means[c] = moment.mean;
-            variances[c] = moment.deviations / moment.count;
+            variances[c] = moment.variance();
 
-            const Normalizer<T> normal(means[c], variances[c], eps);
-            const double factor = normal.inverse * at(weight, c, 1);
-            const Batch<T> centre(normal.centre), scale(static_cast<T>(factor));
-            const Batch<T> shift(static_cast<T>(at(bias, c, 0) - normal.rest * factor));
+            const ChannelNorm<T> norm(result.moments, c, weight, bias, eps);
+            const Batch<T> centre(norm.centre), scale(norm.scale), shift(norm.shift);
             parallel_for(chunks.count(), grain, [&](Index begin, Index end) {
                 for (Index k = begin; k < end; ++k)
                     chunks.each_run(c, k, [&](Index offset, Index n) {
@@ -75,6 +74,7 @@ Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, do
 
 NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& moments, const Array& weight, double eps) {
     const Extents extents(x.shape());
+    if (by_columns(extents)) return batch_norm_columns_gradients(std::move(g), x, moments, weight, eps);
     const ChannelChunks chunks(extents.samples, extents.channels, extents.length);
     const auto numbers = [&] { return Array::uninitialized({extents.channels}, x.dtype()); };
     NormGradients result{g.unique() ? g : Array::uninitialized(x.shape(), x.dtype()), numbers(), numbers()};
@@ -83,8 +83,7 @@ NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& momen
         const T *const slopes = std::as_const(g).data<T>(), *const values = x.data<T>();
         T* const to = result.x.mutable_data<T>();
         each_channel(extents, chunks, [&](Index c, Index grain) {
-            const Normalizer<T> normal(moments.mean.at(c), moments.variance.at(c), eps);
-            const Batch<T> centre(normal.centre);
+            const Batch<T> centre(static_cast<T>(moments.mean.at(c)));
             const auto distance = [&](Index place, Index size) { return load(values + place, size) - centre; };
 
             const Scratch<std::array<T, 2>> parts(chunks.count());  // sums of g and g (x - centre)
@@ -105,23 +104,17 @@ NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& momen
                 of_g += parts.data()[k][0];
                 of_products += parts.data()[k][1];
             }
-            of_products = (of_products - normal.rest * of_g) * normal.inverse;  // of g times the normalised x
-            result.bias.mutable_data<T>()[c] = static_cast<T>(of_g);
-            result.weight.mutable_data<T>()[c] = static_cast<T>(of_products);
-
-            // dx = factor (g - mean(g) - x' mean(g x')), x' being the normalised x
-            const double count = static_cast<double>(extents.samples * extents.length);
-            const double factor = normal.inverse * at(weight, c, 1);
-            const double by_distance = -factor * normal.inverse * of_products / count;
-            const Batch<T> scale(static_cast<T>(factor)), slant(static_cast<T>(by_distance));
-            const Batch<T> shift(static_cast<T>(-factor * of_g / count - by_distance * normal.rest));
+            const ChannelNormSlope<T> slope(moments, c, weight, eps, of_g, of_products,
+                                            extents.samples * extents.length);
+            result.weight.mutable_data<T>()[c] = slope.dweight;
+            result.bias.mutable_data<T>()[c] = slope.dbias;
+            const Batch<T> scale(slope.scale), slant(slope.slant), shift(slope.shift);
             parallel_for(chunks.count(), grain, [&](Index begin, Index end) {
                 for (Index k = begin; k < end; ++k)
                     chunks.each_run(c, k, [&](Index offset, Index n) {
                         each_batch<T>(n, [&](Index i, Index size) {
                             const Batch<T> rest = xsimd::fma(distance(offset + i, size), slant, shift);
-                            const Batch<T> slope = load(slopes + offset + i, size);
-                            store(to + offset + i, xsimd::fma(slope, scale, rest), size);
+                            store(to + offset + i, xsimd::fma(load(slopes + offset + i, size), scale, rest), size);
                         });
                     });
             });

@@ -115,9 +115,8 @@ struct Maxima {
         take(sums[1][0], 2);
         take(sums[1][1], 3);
         const Vector<float> zero{};
-        const Places dead = best <= zero;
-        best = dead ? zero : best;
-        codes = __builtin_convertvector(dead ? Places{} + 4 : places, Codes);
+        codes = __builtin_convertvector(best > zero ? places : Places{} + dead_code, Codes);
+        best = best <= zero ? zero : best;  // NaN stays
     }
 };
 

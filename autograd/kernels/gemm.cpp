@@ -1,55 +1,18 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 
 #include <algorithm>
-#include <limits>
-#include <type_traits>
 
-#include <cblas.h>
-#include <fmt/format.h>
-
-#include <xtape/autograd/kernels/gemm_tiles.hpp>
+#include <xtape/autograd/kernels/gemm_paths.hpp>
 #include <xtape/autograd/kernels/vector.hpp>
 
 namespace xtape::kernels {
 namespace {
 
-/// Whether our tiles take a product, or OpenBLAS. OpenBLAS has assembly for float64 and for narrow vectors; on vectors from
-/// 32 bytes on our float32 tiles are as fast or faster, and small products are lost in OpenBLAS' preparations.
-template <class T>
+/// Whether our tiles take a product, or OpenBLAS. On vectors of 32 bytes and more the tiles are as fast as its assembly or
+/// faster, in both types; on narrow ones they are only where a product is lost in OpenBLAS' preparations.
 bool by_tiles(Index m, Index n, Index k) {
     constexpr Index small = 50'000;
-    return (std::is_same_v<T, float> && vector_bytes >= 32) || m * n * k <= small;
-}
-
-/// OpenBLAS' own pool fights ours. Only its pthread flavour is told so: for the OpenMP flavour the same call would set
-/// OpenMP's thread count for the whole program.
-bool silence_openblas() {
-    constexpr int pthread_flavour = 1;
-    if (openblas_get_parallel() == pthread_flavour) openblas_set_num_threads(1);
-    return true;
-}
-
-blasint blas_size(Index size) {
-    constexpr Index limit = std::numeric_limits<blasint>::max();
-    if (size > limit) throw ShapeError(fmt::format("matmul: size {} is beyond OpenBLAS' limit {}", size, limit));
-    return static_cast<blasint>(size);
-}
-
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, blasint m, blasint n, blasint k, const float* a, blasint lda,
-               const float* b, blasint ldb, float beta, float* c, blasint ldc) {
-    cblas_sgemm(CblasRowMajor, op_a, op_b, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
-}
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, blasint m, blasint n, blasint k, const double* a,
-               blasint lda, const double* b, blasint ldb, double beta, double* c, blasint ldc) {
-    cblas_dgemm(CblasRowMajor, op_a, op_b, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
-}
-
-template <class T>
-void gemm_by_openblas(Index m, Index n, Index k, Factor<T> a, Factor<T> b, T* c, Index c_stride, bool accumulate) {
-    [[maybe_unused]] static const bool silenced = silence_openblas();
-    const auto op = [](const Factor<T>& factor) { return factor.transposed ? CblasTrans : CblasNoTrans; };
-    blas_gemm(op(a), op(b), blas_size(m), blas_size(n), blas_size(k), a.elements, blas_size(a.stride), b.elements,
-              blas_size(b.stride), accumulate ? T{1} : T{0}, c, blas_size(c_stride));
+    return vector_bytes >= 32 || m * n * k <= small;
 }
 
 }  // namespace
@@ -64,7 +27,7 @@ void gemm(Index m, Index n, Index k, Factor<T> a, Factor<T> b, T* c, Index c_str
         gemv(m, k, a, b.elements, b.transposed ? 1 : b.stride, c, c_stride, accumulate);
     } else if (m == 1) {
         gemv(n, k, b.turned(), a.elements, a.transposed ? a.stride : 1, c, 1, accumulate);
-    } else if (by_tiles<T>(m, n, k)) {
+    } else if (by_tiles(m, n, k)) {
         gemm_by_tiles(m, n, k, a, b, c, c_stride, accumulate);
     } else {
         gemm_by_openblas(m, n, k, a, b, c, c_stride, accumulate);

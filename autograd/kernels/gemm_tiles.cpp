@@ -1,6 +1,7 @@
-#include <xtape/autograd/kernels/gemm_tiles.hpp>
+#include <xtape/autograd/kernels/gemm_paths.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/tile_product.hpp>
@@ -16,8 +17,23 @@ template <class T>
 inline constexpr Index panel_columns = static_cast<Index>(256 / sizeof(T));
 inline constexpr Index panel_depth = 512;
 
-/// Rows of C from which on it pays to copy B's panels together: fewer read them where they lie.
-inline constexpr Index rows_worth_packing = 384;
+/// Rows so far apart fight for a few sets of the caches when they are read below one another.
+template <class T>
+bool far_apart(Index stride) {
+    return stride * static_cast<Index>(sizeof(T)) % 4096 == 0;
+}
+
+/// Whether B's panels are copied together first: many rows of C repay it, few read them where they lie.
+template <class T>
+bool worth_packing(Index rows, const Factor<T>& b) {
+    return b.transposed || rows >= (far_apart<T>(b.stride) ? 48 : 384);
+}
+
+/// Whether A is copied together: its columns, when these are read for more than one panel of B.
+template <class T>
+bool worth_packing_a(const Factor<T>& a, Index n) {
+    return a.transposed && far_apart<T>(a.stride) && n > panel_columns<T>;
+}
 
 /// panel[k][j] = from[k][j], the columns padded with zeros to whole vectors.
 template <class T>
@@ -82,7 +98,7 @@ void panel_product(Index rows, Index columns, Index depth, Factor<T> a, Factor<T
                    bool accumulate, T* panel) {
     constexpr Index lanes = vector_lanes<T>;
     const Index whole = columns / lanes * lanes, stride = round_up(columns, lanes);
-    const bool in_place = !b.transposed && rows < rows_worth_packing;
+    const bool in_place = !worth_packing(rows, b);
     const T* ragged = panel + whole;
     if (b.transposed) {
         transpose_panel(b.elements, b.stride, depth, columns, panel, stride);
@@ -103,19 +119,27 @@ void panel_product(Index rows, Index columns, Index depth, Factor<T> a, Factor<T
 
 template <class T>
 void gemm_by_tiles(Index m, Index n, Index k, Factor<T> a, Factor<T> b, T* c, Index c_stride, bool accumulate) {
-    constexpr Index lanes = vector_lanes<T>;
+    constexpr Index lanes = vector_lanes<T>, small_panel = 2048;
     const Index widest = std::min(panel_columns<T>, round_up(n, lanes));
     const Index pieces = (k + panel_depth - 1) / panel_depth, deepest = (k + pieces - 1) / pieces;
     const Index panel_size = round_up(deepest, lanes) * widest;
-    constexpr Index small_panel = 2048;
     alignas(64) T small[small_panel];
-    const Scratch<T> scratch(panel_size > small_panel ? panel_size : 0);
-    T* const panel = panel_size > small_panel ? scratch.data() : small;
+    std::optional<Scratch<T>> large, copy;
+    if (panel_size > small_panel) large.emplace(panel_size);
+    if (worth_packing_a(a, n)) copy.emplace(deepest * round_up(m, lanes));
+    T* const panel = large ? large->data() : small;
 
-    for (Index depth = 0; depth < k; depth += deepest)
+    for (Index first = 0; first < k; first += deepest) {
+        const Index depth = std::min(deepest, k - first);
+        Factor<T> part = a.from(0, first);
+        if (copy) {
+            copy_panel(part.elements, part.stride, depth, m, copy->data(), round_up(m, lanes));
+            part = {copy->data(), round_up(m, lanes), true};
+        }
         for (Index column = 0; column < n; column += widest)
-            panel_product(m, std::min(widest, n - column), std::min(deepest, k - depth), a.from(0, depth),
-                          b.from(depth, column), c + column, c_stride, accumulate || depth > 0, panel);
+            panel_product(m, std::min(widest, n - column), depth, part, b.from(first, column), c + column, c_stride,
+                          accumulate || first > 0, panel);
+    }
 }
 
 template void gemm_by_tiles(Index, Index, Index, Factor<float>, Factor<float>, float*, Index, bool);

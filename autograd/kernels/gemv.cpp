@@ -1,64 +1,60 @@
 #include <algorithm>
 
-#include <xtape/autograd/kernels/gemm_tiles.hpp>
+#include <xtape/autograd/kernels/gemm_paths.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
-#include <xtape/autograd/kernels/vector.hpp>
+#include <xtape/autograd/kernels/transpose.hpp>
 
 /// Products of a matrix and a vector: the matrix is read once, as it lies, at the speed of memory.
 namespace xtape::kernels {
 namespace {
 
-/// The sum of a vector's lanes.
-template <class T>
-T lane_sum(const Vector<T>& v) {
-    alignas(64) T lane[vector_lanes<T>];
-    store_vector(lane, v);
-#pragma GCC unroll 4
-    for (Index half = vector_lanes<T> / 2; half > 0; half /= 2) {
-#pragma GCC unroll 8
-        for (Index i = 0; i < half; ++i) lane[i] += lane[i + half];
-    }
-    return lane[0];
-}
-
-/// sums[i] = row i of A with x.
-template <class T, Index height>
-void dot_rows(Index k, const T* a, Index stride, const T* x, T* sums) {
+/// sums[i] = row i of A with x, lane by lane; a row is added up in `ways` independent sums.
+template <class T, Index height, Index ways>
+void dot_rows(Index k, const T* a, Index stride, const T* x, Vector<T>* sums) {
     constexpr Index lanes = vector_lanes<T>;
-    Vector<T> even[height] = {}, odd[height] = {};
+    Vector<T> sum[height][ways] = {};
+    const auto add = [&](auto load, Index j, Index way) {
+        const Vector<T> part = load(x + j);
+#pragma GCC unroll 16
+        for (Index i = 0; i < height; ++i) sum[i][way] += load(a + i * stride + j) * part;
+    };
+    const auto whole = [](const T* from) { return load_vector(from); };
     Index j = 0;
-    for (; j + 2 * lanes <= k; j += 2 * lanes) {
-        const Vector<T> x_even = load_vector(x + j), x_odd = load_vector(x + j + lanes);
-#pragma GCC unroll 4
-        for (Index i = 0; i < height; ++i) {
-            even[i] += load_vector(a + i * stride + j) * x_even;
-            odd[i] += load_vector(a + i * stride + j + lanes) * x_odd;
-        }
+    for (; j + ways * lanes <= k; j += ways * lanes) {
+#pragma GCC unroll 8
+        for (Index way = 0; way < ways; ++way) add(whole, j + way * lanes, way);
     }
-    for (; j < k; j += lanes) {
-        const Index count = std::min(lanes, k - j);
-        const Vector<T> x_last = load_vector(x + j, count);
-#pragma GCC unroll 4
-        for (Index i = 0; i < height; ++i) even[i] += load_vector(a + i * stride + j, count) * x_last;
+    for (; j + lanes <= k; j += lanes) add(whole, j, 0);
+    if (const Index left = k - j; left > 0) add([left](const T* from) { return load_vector(from, left); }, j, 0);
+#pragma GCC unroll 16
+    for (Index i = 0; i < height; ++i) {
+#pragma GCC unroll 8
+        for (Index way = 1; way < ways; ++way) sum[i][0] += sum[i][way];
+        sums[i] = sum[i][0];
     }
-#pragma GCC unroll 4
-    for (Index i = 0; i < height; ++i) sums[i] = lane_sum<T>(even[i] + odd[i]);
 }
 
-/// y = A x for rows that lie in memory as such.
+/// y = A x for rows that lie in memory as such: as many at a time as a vector has lanes, so that their sums over the lanes
+/// are sums of vectors after a transpose.
 template <class T>
 void by_rows(Index m, Index k, const T* a, Index stride, const T* x, T* y, Index y_stride, bool accumulate) {
-    constexpr Index height = 4;
-    T sums[height];
-    for (Index row = 0; row < m; row += height) {
-        const Index count = std::min(height, m - row);
-        if (count == height)
-            dot_rows<T, height>(k, a + row * stride, stride, x, sums);
+    constexpr Index lanes = vector_lanes<T>;
+    alignas(64) Vector<T> sums[lanes] = {};
+    alignas(64) T columns[lanes * lanes];
+    for (Index row = 0; row < m; row += lanes) {
+        const Index count = std::min(lanes, m - row);
+        if (count == lanes)
+            dot_rows<T, lanes, 1>(k, a + row * stride, stride, x, sums);
         else
-            for (Index i = 0; i < count; ++i) dot_rows<T, 1>(k, a + (row + i) * stride, stride, x, sums + i);
+            for (Index i = 0; i < count; ++i) dot_rows<T, 1, 8>(k, a + (row + i) * stride, stride, x, sums + i);
+        Square<T>::transpose(columns, lanes, reinterpret_cast<const T*>(sums), lanes);
+        for (Index half = lanes / 2; half > 0; half /= 2)
+            for (Index i = 0; i < half; ++i)
+                store_vector(columns + i * lanes,
+                             load_vector(columns + i * lanes) + load_vector(columns + (i + half) * lanes));
         for (Index i = 0; i < count; ++i) {
             T& element = y[(row + i) * y_stride];
-            element = accumulate ? element + sums[i] : sums[i];
+            element = accumulate ? element + columns[i] : columns[i];
         }
     }
 }
@@ -105,10 +101,10 @@ void by_columns(Index m, Index k, const T* a, Index stride, const T* x, T* y, bo
 
 template <class T>
 void gemv(Index m, Index k, Factor<T> a, const T* x, Index x_stride, T* y, Index y_stride, bool accumulate) {
-    const Scratch<T> gathered(x_stride == 1 ? 0 : k);
     if (x_stride != 1) {
+        const Scratch<T> gathered(k);
         for (Index i = 0; i < k; ++i) gathered.data()[i] = x[i * x_stride];
-        x = gathered.data();
+        return gemv(m, k, a, static_cast<const T*>(gathered.data()), 1, y, y_stride, accumulate);
     }
     if (!a.transposed) return by_rows(m, k, a.elements, a.stride, x, y, y_stride, accumulate);
     if (y_stride == 1) return by_columns(m, k, a.elements, a.stride, x, y, accumulate);

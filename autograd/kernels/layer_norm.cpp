@@ -90,11 +90,12 @@ Normalized layer_norm(const Array& x, Index leading, const Array& weight, const 
         T* const out = result.y.mutable_data<T>();
         const Index grain = std::max<Index>(1, elements_per_piece / std::max<Index>(1, rows.length));
         parallel_for(rows.count, grain, [&](Index begin, Index end) {
+            const Scratch<Moment> parts(chunks.count());
             for (Index row = begin; row < end; ++row) {
-                Moment moment{};
-                for (Index k = 0; k < chunks.count(); ++k) moment.join(moment_of(x.data<T>(), chunks, row, k));
+                for (Index k = 0; k < chunks.count(); ++k) parts.data()[k] = moment_of(x.data<T>(), chunks, row, k);
+                const Moment moment = joined(parts.data(), chunks.count());
                 means[row] = moment.mean;
-                variances[row] = moment.deviations / moment.count;
+                variances[row] = moment.variance();
                 const Normalizer<T> normal(means[row], variances[row], eps);
                 const NormalizedRow<T> normalized(x.data<T>() + row * rows.length, normal);
                 T* const to = out + row * rows.length;

@@ -35,13 +35,17 @@ struct Cut {
         if (wanted <= 1) return;
 
         // With a vector for the other factor, rows of the matrix are read as they lie: long ones, or many.
-        const Index least_columns = m > 1 ? 64 : trans_b ? 8 : 512;
-        const Index least_rows = n == 1 ? (trans_a ? 512 : 8) : trans_b || m >= 1024 ? 240 : 48;
-        const Index wide = m >= 512 ? 4 * least_columns : least_columns;  // reads A less often
-        columns = Pieces(n, std::min(wanted, divide_up(n, n >= 8 * wide ? wide : least_columns)), least_columns);
-        rows = Pieces(
-            m, std::clamp<Index>(divide_up(wanted, columns.count()), divide_up(m, 1008), divide_up(m, least_rows)),
-            n == 1 ? 4 : 12);
+        const Index narrowest = m > 1     ? 64
+                                : trans_b ? 8
+                                          : 512,
+                    lowest = n == 1    ? (trans_a ? 512 : 8)
+                             : trans_b ? 240
+                                       : 96;
+        // Along rows first, for wide blocks read A less often; within bounds that keep what a block reads in cache.
+        const Index most_rows = std::max<Index>(1, m / lowest), most_columns = divide_up(n, narrowest);
+        columns = Pieces(n, std::clamp(divide_up(wanted, most_rows), divide_up(n, 512), most_columns), narrowest);
+        rows =
+            Pieces(m, std::clamp(divide_up(wanted, columns.count()), divide_up(m, 1008), most_rows), n == 1 ? 4 : 12);
 
         const Index blocks = rows.count() * columns.count();
         constexpr Index enough = 8, least_depth = 1024, most_partials = Index{1} << 20;

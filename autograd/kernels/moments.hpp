@@ -14,15 +14,31 @@ struct Moment {
     double mean;
     double deviations;
 
-    /// Takes in the numbers of another (Chan, Golub and LeVeque, 1979).
-    void join(const Moment& other) {
-        const double total = count + other.count, distance = other.mean - mean;
-        const double share = total > 0 ? other.count / total : 0;
-        mean += distance * share;
-        deviations += other.deviations + distance * distance * count * share;
-        count = total;
-    }
+    double variance() const { return deviations / count; }
 };
+
+/// The moment of numbers from what their sum and sum of squares are around a centre near their mean.
+inline Moment moment_around(double centre, double count, double sum, double squares) {
+    const double rest = sum * (1 / count), deviations = squares - rest * sum;
+    return {count, centre + rest, deviations < 0 ? 0 : deviations};  // a NaN stays
+}
+
+/// The moment of all numbers of `parts` parts, `stride` apart in memory.
+inline Moment joined(const Moment* first, Index parts, Index stride = 1) {
+    if (parts == 1) return *first;
+    Moment all{};
+    for (Index k = 0; k < parts; ++k) {
+        all.count += first[k * stride].count;
+        all.mean += first[k * stride].count * first[k * stride].mean;
+    }
+    all.mean /= all.count;
+    for (Index k = 0; k < parts; ++k) {
+        const Moment& part = first[k * stride];
+        const double distance = part.mean - all.mean;
+        all.deviations += part.deviations + part.count * distance * distance;
+    }
+    return all;
+}
 
 /// The numbers of one channel of x (samples, channels, length): a run of `length` in each sample, cut into chunks.
 class ChannelChunks {
@@ -60,8 +76,8 @@ Moment moment_of(const T* x, const ChannelChunks& chunks, Index channel, Index c
         count += n;
         sum.add(n, [&](Index i, Index size) { return std::array{load(x + offset + i, size)}; });
     });
-    const double n = static_cast<double>(count);
-    const T centre = static_cast<T>(static_cast<double>(sum.total()[0]) / n);
+    const auto n = static_cast<double>(count);
+    const T centre = static_cast<T>(static_cast<double>(sum.total()[0]) * (1 / n));
     RunSums<T, 2> around;
     chunks.each_run(channel, chunk, [&](Index offset, Index size_of_run) {
         around.add(size_of_run, [&](Index i, Index size) {
@@ -69,12 +85,11 @@ Moment moment_of(const T* x, const ChannelChunks& chunks, Index channel, Index c
             return std::array{distance, distance * distance};
         });
     });
-    const double rest = around.total()[0], squares = around.total()[1], deviations = squares - rest * rest / n;
-    return {n, centre + rest / n, deviations < 0 ? 0 : deviations};  // a NaN stays
+    return moment_around(centre, n, around.total()[0], around.total()[1]);
 }
 
-/// How a group with these moments is normalised: (x - centre) * scale + shift. The centre is rounded to T, what that loses is
-/// in the shift.
+/// How a group with these statistics is normalised: ((x - centre) - rest) * inverse. The centre is rounded to T, the rest is
+/// what that loses.
 template <class T>
 struct Normalizer {
     Normalizer(double mean, double variance, double eps)

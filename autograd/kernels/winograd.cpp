@@ -93,10 +93,12 @@ void KernelGradient::add(const float* x, const float* g, Span tile_rows, bool fi
     for (Index p = 0; p < positions; ++p) {
         for (Index panel = 0; panel < panels_.count; ++panel) {
             const Index vector = panels_.first(panel), columns = panels_.width(panel) * lanes;
-            tile_product<float, Layout::transposed>(
-                channels_.size(), columns, tiles, v.elements + p * v.position_stride, v_stride,
-                h.elements + p * h.position_stride + vector * lanes, h_stride,
-                sum + p * sum_stride_ + panels_.place(vector, channels_.size()), columns, !first);
+            for (Index tile = 0; tile < tiles; tile += summed_at_once)
+                tile_product<float, Layout::transposed>(
+                    channels_.size(), columns, std::min(summed_at_once, tiles - tile),
+                    v.elements + p * v.position_stride + tile * v_stride, v_stride,
+                    h.elements + p * h.position_stride + tile * h_stride + vector * lanes, h_stride,
+                    sum + p * sum_stride_ + panels_.place(vector, channels_.size()), columns, !first || tile > 0);
         }
     }
 }

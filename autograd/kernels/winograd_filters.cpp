@@ -9,7 +9,6 @@ namespace xtape::kernels::winograd {
 namespace {
 
 constexpr Index lanes = vector_lanes<float>, taps = 9;
-constexpr Index most_depth = 192;  // rows of a panel that stay in an L1 cache
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
@@ -88,12 +87,11 @@ Filters::Filters(const float* w, const KernelMatrix& kernels, Tiling tiling)
 }
 
 void Filters::multiply(Index position, Index rows, const float* a, Index a_stride, float* c, Index c_stride) const {
-    const Index depth = ceil_div(rows_, ceil_div(rows_, most_depth));
     for (Index panel = 0; panel < panels_.count; ++panel) {
         const Index first = panels_.first(panel), columns = panels_.width(panel) * lanes;
         const float* const u = elements_.data() + position * position_stride_ + panels_.place(first, rows_);
-        for (Index k = 0; k < rows_; k += depth)
-            tile_product<float, Layout::rows>(rows, columns, std::min(depth, rows_ - k), a + k, a_stride,
+        for (Index k = 0; k < rows_; k += summed_at_once)
+            tile_product<float, Layout::rows>(rows, columns, std::min(summed_at_once, rows_ - k), a + k, a_stride,
                                               u + k * columns, columns, c + first * lanes, c_stride, k > 0);
     }
 }

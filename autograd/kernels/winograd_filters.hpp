@@ -8,6 +8,10 @@
 /// columns those that come out.
 namespace xtape::kernels::winograd {
 
+/// Terms of a product that are summed by themselves before they are added to the sum so far: the transforms back magnify
+/// errors, and this halves them.
+inline constexpr Index summed_at_once = 32;
+
 /// The columns of such matrices in panels, as wide as the tiles of a product: a panel's rows follow one another in memory.
 struct Panels {
     Index vectors;  ///< of all columns, which are padded to whole ones

@@ -69,9 +69,8 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
     match_dtypes("linear", x, w, bias, where);
 
     Shape shape = x.shape();
-    const Index in = w.shape()[0];
     shape[shape.rank() - 1] = w.shape()[1];
-    if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), in}, where);
+    if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), w.shape()[0]}, where);
 
     Variable y(kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu}));
     if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {

@@ -90,24 +90,23 @@ BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double ep
         if (wanted[2]) out[2] = reshape(out[2], {meets[0]}, where);
     };
     return {record_joint<3>("batch_norm", where, std::move(y), {x, weight, bias}, std::move(rule)),
-            Variable(moments.mean), Variable(moments.variance)};
+            {Variable(moments.mean), Variable(moments.variance)}};
 }
 
-Variable batch_norm(Variable x, const Variable& mean, const Variable& variance, Variable weight, Variable bias,
-                    double eps, Where where) {
+Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, Variable bias, double eps, Where where) {
     const Shape meets = channel_shape("batch_norm", x, where), channels{meets[0]};
-    for (const Variable* statistic : {&mean, &variance})
+    for (const Variable* statistic : {&given.mean, &given.variance})
         if (statistic->shape() != channels)
             throw ShapeError(fmt::format("batch_norm: mean and variance must have the shape {} for x {}: {}",
                                          to_string(channels), to_string(x.shape()), to_string(statistic->shape())),
                              where);
     check_affine("batch_norm", x, weight, bias, channels, where);
     const auto cast = [&](const Variable& v) { return astype(v, x.dtype(), where); };
-    Variable factor = reciprocal(sqrt(cast(variance) + eps, where), where);
+    Variable factor = reciprocal(sqrt(cast(given.variance) + eps, where), where);
     if (weight) factor = factor * weight;
     if (!bias) bias = Variable(Array::filled(channels, x.dtype(), 0));
     const auto meeting = [&](const Variable& v) { return reshape(v, meets, where); };
-    return shifted_and_scaled(x, meeting(cast(mean)), meeting(factor), meeting(bias), where);
+    return shifted_and_scaled(x, meeting(cast(given.mean)), meeting(factor), meeting(bias), where);
 }
 
 Variable layer_norm(Variable x, const Shape& shape, Variable weight, Variable bias, double eps, Where where) {

@@ -14,6 +14,7 @@ from rows import COMPILE, PEAK_MEMORY, SGEMM
 
 BATCH_SECONDS = 0.05  # that one measurement should take at least
 SIDE_SECONDS = 2.5  # for all the measurements of a side
+SLOW_SECONDS = 0.3  # a run that takes longer is repeated less when settings are chosen
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 21
 
 
@@ -53,11 +54,12 @@ def quickest(stack, side, row, case, threads):
     """The side's process in the setting in which it is quickest, with the seconds of one run; the others are ended."""
     processes = [
         stack.enter_context(Process(side, row.name, case, threads, setting))
-        for setting in settings(side, row.matrix_products)
+        for setting in settings(side, row.matrix_products, threads)
     ]
     first = {process: process.run() for process in processes}  # warms up
     counts = {process: max(1, round(BATCH_SECONDS / 2 / seconds)) for process, seconds in first.items()}
-    rounds = [{process: process.run(counts[process]) for process in processes} for _ in range(5)]
+    few = max(first.values()) > SLOW_SECONDS
+    rounds = [{process: process.run(counts[process]) for process in processes} for _ in range(2 if few else 5)]
     times = {process: median(each[process] for each in rounds) for process in processes}
     best = min(times, key=times.get)
     for process in processes:
@@ -94,10 +96,10 @@ def sgemm_peak(threads):
     """The most FLOPS that anybody here reaches in a product of two (1152, 1152) matrices."""
     best = 0
     for side in ("xtape", SGEMM.peer):
-        for setting in settings(side, True):
+        for setting in settings(side, True, threads):
             with Process(side, SGEMM.name, SGEMM.cases[0], threads, setting) as process:
                 process.run(5)
-                best = max(best, *(SGEMM.flops / process.run(5) for _ in range(5)))
+                best = max(best, *(SGEMM.flops / process.run(3) for _ in range(40)))
     return best
 
 

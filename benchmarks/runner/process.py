@@ -22,28 +22,36 @@ class Setting:
 
     name: str
     unset: tuple = ()
-    set: tuple = ()
+    changed: tuple = ()
 
     def environment(self, threads):
         kept = {name: value for name, value in os.environ.items() if name not in self.unset}
-        return kept | dict(self.set) | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+        return kept | dict(self.changed) | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
-def settings(side, matrix_products):
+def settings(side, matrix_products, threads):
     """As the environment is; OpenBLAS free to take the kernels that fit this machine; and for the peer also what it does
     not do of itself: AVX-512 in element-wise kernels, and OpenMP's threads not spinning in the way of OpenBLAS's."""
-    as_it_is = Setting("")
-    pins = PINS if matrix_products and any(pin in os.environ for pin in PINS) else ()
-    unpinned = Setting("OpenBLAS unpinned", pins) if pins else as_it_is
-    found = [as_it_is, unpinned]
-    if side != "xtape":
-        wide = " avx512f " in Path("/proc/cpuinfo").read_text()
-        widest = (("ATEN_CPU_CAPABILITY", "avx512"),) if wide else ()
-        found[1:] = [Setting(", ".join(filter(None, [unpinned.name, "ATen AVX-512" if wide else ""])), pins, widest)]
-        if matrix_products:
-            passive = (("OMP_WAIT_POLICY", "passive"),)
-            found.append(Setting(", ".join(filter(None, [found[1].name, "passive waits"])), pins, widest + passive))
-    return list(dict.fromkeys(found))
+    names, unset, changed = [], (), ()
+    found = [Setting("")]
+
+    def also(name):
+        names.append(name)
+        found.append(Setting(", ".join(names), unset, changed))
+
+    if matrix_products and any(pin in os.environ for pin in PINS):
+        unset = PINS
+        also("OpenBLAS unpinned")
+    if side == "xtape":
+        return found
+    if " avx512f " in Path("/proc/cpuinfo").read_text():
+        changed += (("ATEN_CPU_CAPABILITY", "avx512"),)
+        found = found[:1]
+        also("ATen AVX-512")
+    if matrix_products and threads > 1:
+        changed += (("OMP_WAIT_POLICY", "passive"),)
+        also("passive waits")
+    return found
 
 
 class Process:

@@ -44,9 +44,9 @@ class Row:
 
 TIMED = (
     Row("s5_train", ("batch 512",), "pytorch", 5e-3, True, layers_flops(512, S5, training=True)),
-    Row("s5_infer", ("batch 512",), "pytorch", 1e-4, True, layers_flops(512, S5, training=False)),
+    Row("s5_infer", ("batch 512", "batch 512, peer in TorchScript"), "pytorch", 1e-4, True, layers_flops(512, S5, training=False)),
     Row("demo_train", ("batch 128",), "pytorch", 2e-2, True),
-    Row("s5_latency", ("batch 1",), "pytorch", 1e-4, True),
+    Row("s5_latency", ("batch 1", "batch 1, peer in TorchScript"), "pytorch", 1e-4, True),
     Row("mlp_adam", ("batch 128",), "pytorch", 5e-3, True, layers_flops(128, MLP, training=True)),
     Row("s3_step", ("100 samples",), "libtorch", 1e-4, True),
     Row("s2_step", ("(1000, 4096)",), "libtorch", 1e-4, True),
