@@ -8,6 +8,7 @@
 #include <xtensor/xarray.hpp>
 
 #include <xtape/autograd/slice.hpp>
+#include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/variable.hpp>
 #include <xtape/autograd/window.hpp>
 

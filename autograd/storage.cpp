@@ -11,6 +11,8 @@
 
 #include <sys/mman.h>
 
+#include <xtape/autograd/size_class.hpp>
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #else
@@ -22,31 +24,7 @@ namespace xtape::storage {
 
 namespace {
 
-constexpr std::size_t alignment = 64;
-constexpr std::size_t small_limit = 2048;  // nodes, scalars and other small arrays: cached by each thread
-constexpr std::size_t small_classes = small_limit / alignment + 1;
-constexpr std::size_t batch = 64;        // blocks that a thread takes from the common pool at once
-constexpr std::size_t most_kept = 8192;  // blocks of one class that a thread keeps for itself
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-
-/// A size class: the bytes its blocks have and its number. Multiples of 64 up to the small limit, then eighths of powers of
-/// two, so that at most an eighth is wasted.
-struct SizeClass {
-    std::size_t bytes;
-    std::size_t number;
-};
-
-SizeClass size_class(std::size_t bytes) {
-    if (bytes <= small_limit) {
-        const std::size_t number = std::max<std::size_t>(1, (bytes + alignment - 1) / alignment);
-        return {number * alignment, number};
-    }
-    std::size_t eighth = small_limit / 8;
-    std::size_t number = small_classes;
-    for (; eighth * 16 < bytes; eighth *= 2) number += 8;
-    const std::size_t steps = (bytes + eighth - 1) / eighth;  // 9 ... 16
-    return {steps * eighth, number + steps - 9};
-}
 
 void* from_system(std::size_t bytes) {
     const bool large = bytes >= huge_page;
@@ -87,6 +65,7 @@ private:
 class Counter {
 public:
     void add(std::size_t n) { value_.store(get() + n, std::memory_order_relaxed); }
+    void set(std::size_t n) { value_.store(n, std::memory_order_relaxed); }
     std::size_t get() const { return value_.load(std::memory_order_relaxed); }
 
 private:
@@ -97,7 +76,18 @@ private:
 struct ThreadCache {
     std::array<FreeList, small_classes> free;
     Counter live;
+    Counter highest;  ///< of live since all threads' memory was last looked at
     Counter reused;
+
+    void take(std::size_t bytes) {
+        live.add(bytes);
+        if (below(highest.get(), live.get())) highest.set(live.get());
+    }
+    /// How much more it once was than it is now.
+    std::size_t fallen() const { return below(live.get(), highest.get()) ? highest.get() - live.get() : 0; }
+
+private:
+    static bool below(std::size_t a, std::size_t b) { return static_cast<std::ptrdiff_t>(b - a) > 0; }
 };
 
 /// What all threads share. Never destroyed, so that arrays of static lifetime can still be given back.
@@ -112,7 +102,8 @@ public:
         std::lock_guard lock(mutex_);
         FreeList& common = free_[size.number];
         if (common.count() == 0) carve(common, size);
-        for (std::size_t i = 0; i < batch && common.count() > 0; ++i) list.push(common.pop(size.bytes), size.bytes);
+        for (std::size_t i = 0; i < size.batch() && common.count() > 0; ++i)
+            list.push(common.pop(size.bytes), size.bytes);
     }
 
     void take_back(FreeList& list, SizeClass size, std::size_t keep) {
@@ -132,13 +123,15 @@ public:
             block = from_system_or_cache(size.bytes);
             lock.lock();
         }
-        live_ += size.bytes;
         measure_peak();
+        live_ += size.bytes;
+        peak_ = std::max(peak_, live_bytes());
         return block;
     }
 
     void deallocate_large(void* block, SizeClass size) {
         std::lock_guard lock(mutex_);
+        measure_peak();
         live_ -= size.bytes;
         cached_ += size.bytes;
         free_[size.number].push(block, size.bytes);
@@ -147,7 +140,7 @@ public:
     void trim() {
         std::lock_guard lock(mutex_);
         for (std::size_t number = small_classes; number < free_.size(); ++number)
-            while (void* block = free_[number].pop(bytes_of(number))) std::free(block);
+            while (void* block = free_[number].pop(class_of_number(number).bytes)) std::free(block);
         cached_ = 0;
     }
 
@@ -157,8 +150,9 @@ public:
     }
     void leave(ThreadCache* cache) {
         for (std::size_t number = 1; number < small_classes; ++number)
-            take_back(cache->free[number], {number * alignment, number}, 0);
+            take_back(cache->free[number], class_of_number(number), 0);
         std::lock_guard lock(mutex_);
+        measure_peak();
         small_live_ += cache->live.get();
         reused_ += cache->reused.get();
         threads_.erase(std::find(threads_.begin(), threads_.end(), cache));
@@ -189,6 +183,7 @@ public:
     }
     void reset_peak() {
         std::lock_guard lock(mutex_);
+        measure_peak();
         peak_ = live_bytes();
     }
 
@@ -199,15 +194,22 @@ private:
         return bytes;
     }
 
-    /// Looks at the live bytes where they may be at their highest: small blocks are not followed one by one.
-    void measure_peak() { peak_ = std::max(peak_, live_bytes()); }
+    /// Looks back to when the live bytes were at their highest: exact for small blocks of one thread at a time, a lower bound
+    /// where several hold many at once.
+    void measure_peak() {
+        std::size_t fallen = 0;
+        for (ThreadCache* cache : threads_) {
+            fallen = std::max(fallen, cache->fallen());
+            cache->highest.set(cache->live.get());
+        }
+        peak_ = std::max(peak_, live_bytes() + fallen);
+    }
 
     void carve(FreeList& list, SizeClass size) {
-        char* slab = static_cast<char*>(from_system(batch * size.bytes));
+        char* slab = static_cast<char*>(from_system(size.batch() * size.bytes));
         slabs_.push_back(slab);
-        measure_peak();
         ++fresh_;
-        for (std::size_t i = batch; i-- > 0;) list.push(slab + i * size.bytes, size.bytes);
+        for (std::size_t i = size.batch(); i-- > 0;) list.push(slab + i * size.bytes, size.bytes);
     }
 
     void* from_system_or_cache(std::size_t bytes) {
@@ -217,11 +219,6 @@ private:
             trim();
             return from_system(bytes);
         }
-    }
-
-    static std::size_t bytes_of(std::size_t number) {
-        const std::size_t above = number - small_classes;
-        return (small_limit / 8 << above / 8) * (9 + above % 8);
     }
 
     std::mutex mutex_;
@@ -269,7 +266,7 @@ void* allocate(std::size_t bytes) {
     } else {
         cache->reused.add(1);
     }
-    cache->live.add(size.bytes);
+    cache->take(size.bytes);
     return list.pop(size.bytes);
 }
 
@@ -281,7 +278,7 @@ void deallocate(void* block, std::size_t bytes) noexcept {
     FreeList& list = cache->free[size.number];
     list.push(block, size.bytes);
     cache->live.add(~size.bytes + 1);
-    if (list.count() > most_kept) Pool::instance().take_back(list, size, most_kept / 2);
+    if (list.count() > size.most_kept()) Pool::instance().take_back(list, size, size.most_kept() / 2);
 }
 
 Stats stats() { return Pool::instance().stats(); }

@@ -1,68 +1,10 @@
 #include <xtape/autograd/tape.hpp>
 
 #include <algorithm>
-#include <memory>
+#include <cstddef>
 #include <mutex>
 
-#include <fmt/format.h>
-
-#include <xtape/autograd/ops.hpp>
-
 namespace xtape {
-
-namespace {
-
-std::atomic<std::uint64_t> last_number{0};
-
-/// Nodes that lost their last holder on this thread, waiting to be destroyed one after the other: destroying one may free
-/// the next of a chain of any length, and recursion would run out of stack.
-thread_local std::vector<Node*>* doomed = nullptr;
-
-thread_local bool keeping_outputs = false;
-
-}  // namespace
-
-Node::Node(const char* op, Where at, Shape output_shape, DType output_dtype)
-    : name(op),
-      where(at),
-      number(last_number.fetch_add(1, std::memory_order_relaxed)),
-      dtype(output_dtype),
-      shape(output_shape) {}
-
-void Node::release() noexcept {
-    if (doomed) {
-        doomed->push_back(this);
-        return;
-    }
-    std::vector<Node*> waiting;
-    doomed = &waiting;
-    for (Node* next = this; next;) {
-        delete next;
-        next = waiting.empty() ? nullptr : waiting.back();
-        if (next) waiting.pop_back();
-    }
-    doomed = nullptr;
-}
-
-Leaf::Leaf(Array initial) : Node("parameter", {"", 0}, initial.shape(), initial.dtype()), value(std::move(initial)) {}
-
-void Leaf::accumulate(Array g) {
-    std::lock_guard lock(mutex_);
-    const NoGrad constant;
-    grad = grad ? (Variable(std::move(grad)) + Variable(std::move(g))).array() : std::move(g);
-}
-
-KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
-bool KeepOutputs::active() { return keeping_outputs; }
-
-void detail::throw_freed(const Node& node) {
-    throw TapeError(
-        fmt::format("backward: the tape was freed by an earlier backward(), {} is gone; backward(keep_tape) keeps it",
-                    node.name),
-        node.where);
-}
-
-// ------------------------------------------------------------------------------------------------------------ Tape
 
 namespace {
 

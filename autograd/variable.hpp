@@ -252,4 +252,4 @@ std::ostream& operator<<(std::ostream& out, const Parameter& parameter);
 }  // namespace xtape
 
 // NodePtr counts inside Node, which is complete only there.
-#include <xtape/autograd/tape.hpp>
+#include <xtape/autograd/node.hpp>

@@ -14,7 +14,8 @@ MAY_USE = {
     "datasets": {"datasets", "autograd"},
 }
 PRIVATE = ("autograd/kernels/", "autograd/ops/")  # the inside of autograd, not installed
-TAPE = ("autograd/tape.hpp", "autograd/variable.hpp", "autograd/ops.hpp", "autograd/ops/")  # what no kernel knows
+TAPE = ("autograd/node.hpp", "autograd/tape.hpp", "autograd/variable.hpp", "autograd/ops.hpp",
+        "autograd/ops/")  # what no kernel knows
 IN_SOURCES_ONLY = ("tbb/", "oneapi/", "fmt/", "cblas", "nlohmann/", "boost/", "zlib.h", "hdf5.h", "CLI/")
 NOT_PUBLIC = (*PRIVATE, "xsimd/")
 

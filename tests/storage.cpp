@@ -1,5 +1,6 @@
 #include <xtape/autograd/storage.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -59,6 +60,23 @@ BOOST_AUTO_TEST_CASE(live_and_peak_are_counted) {
     BOOST_TEST(xtape::storage::stats().peak_bytes >= peak + 2 * many * 4);
     xtape::storage::reset_peak();
     BOOST_TEST(xtape::storage::stats().peak_bytes < peak + many * 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_peak_of_small_blocks_alone_is_counted) {
+    for (const std::size_t bytes : {64U, 1024U, 4096U, 32768U, 65536U}) {
+        xtape::storage::reset_peak();
+        const std::size_t before = xtape::storage::stats().live_bytes;
+        std::vector<void*> blocks;
+        for (int i = 0; i < 10; ++i) blocks.push_back(xtape::storage::allocate(bytes));
+        for (void* block : blocks) xtape::storage::deallocate(block, bytes);
+        {  // a large block after the small ones were given back does not add to them
+            constexpr std::size_t large = 524288;
+            void* block = xtape::storage::allocate(large);
+            BOOST_TEST(xtape::storage::stats().peak_bytes == before + std::max(10 * bytes, large));
+            xtape::storage::deallocate(block, large);
+        }
+        BOOST_TEST(xtape::storage::stats().live_bytes == before);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(trimming_returns_what_is_cached) {

@@ -26,6 +26,31 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 BOOST_AUTO_TEST_SUITE(tape)
 
+BOOST_AUTO_TEST_CASE(an_operand_borrows_and_its_copy_owns) {
+    Variable x(2.0, float64);
+    const Operand borrowed(x), copy(borrowed), moved(Variable(3.0, float64));
+    BOOST_TEST(!borrowed.owns());
+    BOOST_TEST(&borrowed.variable() == &x);
+    BOOST_TEST(copy.owns());
+    BOOST_TEST(moved.owns());
+    x = Variable(5.0, float64);
+    BOOST_TEST(borrowed.variable().item() == 5);
+    BOOST_TEST(copy.variable().item() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(rules_that_work_in_the_gradients_buffer_leave_what_others_hold) {
+    const Parameter a(Array::scalar(2, float64)), b(Array::scalar(3, float64));
+    const Variable seed(Array::scalar(1, float64));
+    const Variable c = a + b, d = c * a - b / c;  // c's gradient is a's and b's; d's is shared by both terms
+    const std::vector<Variable> gradients = pullback(d, seed, {a, b, c, d}, false, Where::here());
+    BOOST_TEST(seed.item() == 1);
+    BOOST_TEST(gradients[3].item() == 1);
+    BOOST_TEST(gradients[2].item() == 2 + 3.0 / 25);
+    BOOST_TEST(gradients[1].item() == 2 + 3.0 / 25 - 1.0 / 5);
+    BOOST_TEST(gradients[0].item() == 5 + 2 + 3.0 / 25);
+    BOOST_TEST(c.item() == 5);
+}
+
 BOOST_AUTO_TEST_CASE(a_chain_of_a_million_operations_runs_backward_and_is_destroyed) {
     constexpr int length = 1000000;
     const std::size_t before = storage::stats().live_bytes;

@@ -1,6 +1,7 @@
 #include <xtape/autograd/threads.hpp>
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 #include <vector>
 
@@ -75,6 +76,34 @@ BOOST_AUTO_TEST_CASE(a_tape_recorded_here_is_walked_and_destroyed_there) {
     });
     other.join();
     BOOST_TEST(g == 1);
+}
+
+BOOST_AUTO_TEST_CASE(two_threads_may_differentiate_the_same_tape) {
+    const Parameter w(Array::scalar(1.5, float64));
+    Variable y = w;
+    for (int i = 0; i < 50; ++i) y = y * w - y;  // each step but the first two has its argument twice
+    const double expected = grad(y, w).item();
+    std::atomic<int> wrong{0};
+    in_two_threads([&] {
+        for (int i = 0; i < 300; ++i)
+            if (grad(y, w).item() != expected) ++wrong;
+    });
+    BOOST_TEST(wrong == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_recorded_on_another_thread_comes_later_on_the_tape) {
+    const Parameter w(Array::scalar(3, float64));
+    Variable y = w;
+    for (int i = 0; i < 1000; ++i) y = y + 1;  // this thread is far ahead of a new one
+    std::thread other([&y, &w] { y = sigmoid(y) * w + log(sigmoid(w * 2)); });
+    other.join();
+    y = y * y;
+    const Tape tape(y);
+    for (std::size_t i = 0; i < tape.size(); ++i)
+        for (std::size_t p = 0; p < tape.arity(i); ++p)
+            if (tape.parents(i)[p] != Tape::absent) BOOST_REQUIRE(tape.parents(i)[p] < i);
+    const double s = 1 / (1 + std::exp(-6.0)), value = 3 + std::log(s);  // sigmoid(1003) is 1, its slope 0
+    BOOST_TEST(grad(y, w).item() == 2 * value * (1 + 2 * (1 - s)), boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_AUTO_TEST_CASE(a_range_is_covered_once_in_pieces_that_do_not_depend_on_threads) {

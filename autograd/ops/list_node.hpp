@@ -18,7 +18,7 @@ template <class Rule>
 class ListNode final : public Node {
 public:
     ListNode(const char* op, Where at, const Array& y, const std::vector<Variable>& arguments, Rule rule)
-        : Node(op, at, y.shape(), y.dtype()), rule_(std::move(rule)) {
+        : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
         arguments_.reserve(arguments.size());
         for (const Variable& x : arguments) arguments_.emplace_back(Array(), x.node());
     }

@@ -32,7 +32,7 @@ struct BypassBy final : Node::Bypass {
 /// y, which goes around x by this rule(g, x).
 template <class Rule>
 Variable around(Variable y, const Variable& x, Rule rule) {
-    if (y.node()) y.node()->bypass = std::make_unique<BypassBy<Rule>>(x, std::move(rule));
+    if (y.node()) y.node()->go_around(std::make_unique<BypassBy<Rule>>(x, std::move(rule)));
     return y;
 }
 

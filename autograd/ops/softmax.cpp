@@ -14,7 +14,7 @@ namespace {
 class SoftmaxNode final : public Node {
 public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
-        : Node("softmax", at, y.shape(), y.dtype()), axis(along), argument_(x), y_(y) {
+        : Node("softmax", at, y.shape(), y.dtype(), newer(0, x)), axis(along), argument_(x), y_(y) {
         if (KeepOutputs::active()) output = y;
     }
 

@@ -1,0 +1,75 @@
+#include <xtape/autograd/node.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/ops.hpp>
+
+namespace xtape {
+
+namespace {
+
+/// Beyond the largest of the arguments' and of this thread's last one, so that threads need not agree; the thread's own number
+/// is in the lowest bits.
+std::uint64_t next_number(std::uint64_t newest) {
+    static std::atomic<std::uint64_t> threads{0};
+    static thread_local std::uint64_t last = 0, own = 0;
+    constexpr std::uint64_t step = 1 << 16;
+    if (own == 0) own = ++threads % step;
+    return last = std::max(last, newest) / step * step + step + own;
+}
+
+/// Nodes that lost their last holder on this thread, waiting to be destroyed one after the other: destroying one may free
+/// the next of a chain of any length, and recursion would run out of stack.
+thread_local std::vector<Node*>* doomed = nullptr;
+
+thread_local bool keeping_outputs = false;
+
+}  // namespace
+
+Node::Node(const char* op, Where at, const Shape& output_shape, DType output_dtype, std::uint64_t newest)
+    : name(op), where(at), number(next_number(newest)), dtype(output_dtype), shape(output_shape) {}
+
+void Node::release() noexcept {
+    if (doomed) {
+        doomed->push_back(this);
+        return;
+    }
+    std::vector<Node*> waiting;
+    doomed = &waiting;
+    for (Node* next = this; next;) {
+        delete next;
+        next = waiting.empty() ? nullptr : waiting.back();
+        if (next) waiting.pop_back();
+    }
+    doomed = nullptr;
+}
+
+Leaf::Leaf(Array initial)
+    : Node("parameter", {"", 0}, initial.shape(), initial.dtype(), 0), value(std::move(initial)) {}
+
+void Node::go_around(std::unique_ptr<Bypass> way) {
+    number = next_number(newer(number, way->operand));
+    bypass = std::move(way);
+}
+
+void Leaf::accumulate(Array g) {
+    std::lock_guard lock(mutex_);
+    const NoGrad constant;
+    grad = grad ? (Variable(std::move(grad)) + Variable(std::move(g))).array() : std::move(g);
+}
+
+KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
+bool KeepOutputs::active() { return keeping_outputs; }
+
+void detail::throw_freed(const Node& node) {
+    throw TapeError(
+        fmt::format("backward: the tape was freed by an earlier backward(), {} is gone; backward(keep_tape) keeps it",
+                    node.name),
+        node.where);
+}
+
+}  // namespace xtape
