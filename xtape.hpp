@@ -7,6 +7,7 @@
 #include <xtape/autograd/check_grads.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
+#include <xtape/autograd/strict.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/threads.hpp>
 #include <xtape/autograd/xtensor.hpp>

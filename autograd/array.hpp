@@ -53,9 +53,7 @@ public:
     DType dtype() const { return block().dtype; }
 
     /// Whether nobody else holds these elements, so that they may be overwritten.
-    bool unique() const {
-        return block_ && is_sole(block_) && (!block_->owner || is_sole(block_->owner));
-    }
+    bool unique() const { return block_ && is_sole(block_) && (!block_->owner || is_sole(block_->owner)); }
 
     /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted.
     template <class T>
@@ -85,7 +83,7 @@ private:
         DType dtype;
         Index size;
         void* elements;
-        Block* owner;      ///< the block whose elements a reshaped array shares, else null
+        Block* owner;  ///< the block whose elements a reshaped array shares, else null
         alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
         Shape shape;
     };

@@ -87,6 +87,8 @@ Variable tanh(Variable x, Where where = Where::here());
 Variable sigmoid(Variable x, Where where = Where::here());
 /// log(sigmoid(x)) = -softplus(-x), finite for every finite x.
 Variable log_sigmoid(Variable x, Where where = Where::here());
+/// -(y log(sigmoid(z)) + (1 - y) log(1 - sigmoid(z))) for z and y of the same shape, finite for every finite z (F6).
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where = Where::here());
 /// log(1 + e^x), finite for every finite x.
 Variable softplus(Variable x, Where where = Where::here());
 /// max(x, 0), derivative 0 at 0 (F2).
@@ -130,6 +132,11 @@ Variable logsumexp(Variable x, Axes axes = {}, bool keepdims = false, Where wher
 Variable softmax(Variable x, Index axis = -1, Where where = Where::here());
 /// log(softmax(x)), finite for every finite x.
 Variable log_softmax(Variable x, Index axis = -1, Where where = Where::here());
+/// -log(softmax(logits)[label]) for each row of logits (N, C) and its label in [0, C): (N,), finite for finite logits. With
+/// label smoothing s the target is 1 - s at the label plus s / C everywhere. Throws ShapeError when shapes do not fit,
+/// ValueError on a label out of range or unless 0 <= label_smoothing <= 1.
+Variable softmax_cross_entropy(Variable logits, const IntArray& labels, double label_smoothing = 0,
+                               Where where = Where::here());
 /// Running sum along an axis.
 Variable cumsum(Variable x, Index axis, Where where = Where::here());
 /// Position of the first maximum along an axis. Throws ShapeError when it is empty.
@@ -177,6 +184,10 @@ Variable repeat(Variable x, Index times, Index axis, Where where = Where::here()
 
 /// numpy.matmul, X @ W: 1-D, 2-D and batched operands, batch axes broadcast.
 Variable matmul(Variable X, Variable W, Where where = Where::here());
+/// X W + bias in one pass, from (..., in) with W (in, out) and bias (out,) to (..., out).
+Variable linear(Variable X, Variable W, Variable bias, Where where = Where::here());
+/// relu(X W + bias) in one pass.
+Variable linear_relu(Variable X, Variable W, Variable bias, Where where = Where::here());
 /// Inner product of two 1-D arrays of equal size.
 Variable dot(Variable a, Variable b, Where where = Where::here());
 /// (n,) and (m,) to (n, m).
@@ -196,11 +207,44 @@ Variable scatter_add(Variable x, Index axis, const IntArray& index, Variable sou
 /// A constant with a new last axis of size `classes`: 1 at the label, else 0.
 Variable one_hot(const IntArray& labels, Index classes, DType dtype = float32, Where where = Where::here());
 
+// ------------------------------------------------------------------------------------------------------------ normalisation
+
+/// Mean and biased variance of each channel: (C,).
+struct BatchStatistics {
+    Variable mean, variance;
+};
+
+/// A batch normalised by its own statistics, which are float64 constants.
+struct BatchNormalized {
+    Variable y;
+    BatchStatistics statistics;
+};
+
+/// Each channel, axis 1 of x (N, C, ...), brought to mean 0 and variance 1, then times weight plus bias, (C,) each: either may
+/// have no value. eps is added to the variance (Ioffe and Szegedy, arXiv:1502.03167). Throws ShapeError.
+BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double eps = 1e-5, Where where = Where::here());
+/// The same by given statistics, of any dtype.
+Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, Variable bias, double eps = 1e-5,
+                    Where where = Where::here());
+/// The last axes of x, of sizes `shape`, brought to mean 0 and variance 1, then times weight plus bias of that shape: either
+/// may have no value. eps is added to the variance (Ba, Kiros and Hinton, arXiv:1607.06450). Throws ShapeError.
+Variable layer_norm(Variable x, const Shape& shape, Variable weight = {}, Variable bias = {}, double eps = 1e-5,
+                    Where where = Where::here());
+
 // ------------------------------------------------------------------------------------------------------------------ windows
 
 /// Cross-correlation of x (N, C, H, W) with w (K, C / groups, h, w) to (N, K, H', W'): what deep learning calls convolution.
 Variable correlate2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
                      Index groups = 1, Where where = Where::here());
+/// correlate2d plus bias (K,), in one pass.
+Variable conv2d(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                Index groups = 1, Where where = Where::here());
+/// relu(conv2d(...)) in one pass.
+Variable conv2d_relu(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
+                     Index groups = 1, Where where = Where::here());
+/// max_pool2d(conv2d_relu(...), 2) in one pass: what the convolution gives is nowhere stored as a whole.
+Variable conv2d_relu_max_pool2d(Variable x, Variable w, Variable bias, Pair stride = 1, Padding padding = valid,
+                                Pair dilation = 1, Index groups = 1, Where where = Where::here());
 /// True convolution: correlate2d with the kernel turned by 180 degrees.
 Variable convolve2d(Variable x, Variable w, Pair stride = 1, Padding padding = valid, Pair dilation = 1,
                     Index groups = 1, Where where = Where::here());

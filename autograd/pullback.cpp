@@ -33,8 +33,7 @@ public:
           memo_(tape.size()),
           gradients_(tape.most_parents()),
           wanted_(std::make_unique<bool[]>(tape.most_parents())) {
-        for (const Node* node : tape.nodes())
-            if (node->freed) detail::throw_freed(*node);
+        if (tape.freed()) detail::throw_freed(*tape.freed());
         memo_.back().gradient = seed;
     }
 
@@ -51,11 +50,8 @@ public:
                 if (memo_[i].shows) show(i, g, finished);
                 if (g) pull(i, std::move(g));
             }
-            if (free_nodes) tape_.nodes()[i]->free();
+            if (free_nodes) free(i);
         }
-        // Parents last, oldest first: a node that dies here holds none any more.
-        if (free_nodes)
-            for (Node* node : tape_.nodes()) node->detach();
     }
 
 private:
@@ -65,6 +61,7 @@ private:
         bool needed = false;  ///< on the way to a result
         bool around = false;  ///< goes around a node that shows what comes past it
         bool shows = false;   ///< asked for, or around such a one
+        NodePtr held;         ///< the node, once what it was an argument of has been freed
     };
 
     /// A node is on the way when one of its parents is, or when what it goes around was asked for or goes around such a one.
@@ -96,7 +93,7 @@ private:
         const Node& node = *tape_.nodes()[i];
         const std::size_t around = tape_.bypassed(i);
         if (beside_.empty()) beside_.resize(tape_.size());
-        add(node, *tape_.nodes()[around], beside_[around], node.bypass->rule(g, node.bypass->operand));
+        add(node, *tape_.nodes()[around], beside_[around], node.bypass->pull(g));
     }
 
     void pull(std::size_t i, Variable g) {
@@ -109,8 +106,22 @@ private:
         if (!any) return;
         node.pull(std::move(g), wanted_.get(), gradients_.data());
         for (std::size_t p = 0; p < arity; ++p)
-            if (wanted_[p])
-                add(node, *tape_.nodes()[parents[p]], memo_[parents[p]].gradient, std::move(gradients_[p]));
+            if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]].gradient, std::move(gradients_[p]));
+    }
+
+    /// Takes over the parents, which are still to be visited, and lets go of the node itself.
+    void free(std::size_t i) {
+        Node& node = *tape_.nodes()[i];
+        node.free();
+        const auto hold = [&](Variable& argument, std::uint32_t position) {
+            Variable given_up = std::move(argument);
+            if (position != Tape::absent && !memo_[position].held) memo_[position].held = std::move(given_up).node();
+        };
+        Variable* arguments = node.arguments();
+        for (std::size_t p = 0; p < tape_.arity(i); ++p) hold(arguments[p], tape_.parents(i)[p]);
+        if (node.bypass) hold(node.bypass->operand, tape_.bypassed(i));
+        node.bypass.reset();
+        memo_[i].held = {};
     }
 
     static void add(const Node& node, const Node& receiver, Variable& sum, Variable g) {
@@ -119,10 +130,10 @@ private:
     }
 
     [[noreturn]] static void throw_wrong_gradient(const Node& node, const Node& receiver, const Variable& g) {
-        throw TapeError(
-            fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
-                        to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape), name_of(receiver.dtype)),
-            node.where);
+        throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
+                                    to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
+                                    name_of(receiver.dtype)),
+                        node.where);
     }
 
     const Tape& tape_;
@@ -179,9 +190,6 @@ std::vector<Variable> grad_of(const Operand& y, const std::vector<Variable>& xs,
     return pullback(y.variable(), unit_seed(y.variable(), y.where()), xs, record_gradients, y.where());
 }
 
-/// Only parameters have no arguments.
-bool is_leaf(const Tape& tape, std::size_t i) { return tape.arity(i) == 0; }
-
 void run_backward(const Variable& y, bool free_nodes, Where where) {
     const Variable seed = unit_seed(y, where);
     if (!y.node()) throw TapeError("backward: the value is a constant, nothing was recorded", where);
@@ -189,10 +197,9 @@ void run_backward(const Variable& y, bool free_nodes, Where where) {
     const Tape tape(y);
     Walk walk(tape, seed);
     for (std::size_t i = 0; i < tape.size(); ++i)
-        if (is_leaf(tape, i)) walk.need(i);
-    walk.run(free_nodes, [&](std::size_t i, const Variable& g) {
-        static_cast<Leaf*>(tape.nodes()[i])->accumulate(g.array());
-    });
+        if (tape.is_leaf(i)) walk.need(i);
+    walk.run(free_nodes,
+             [&](std::size_t i, const Variable& g) { static_cast<Leaf*>(tape.nodes()[i])->accumulate(g.array()); });
 }
 
 }  // namespace

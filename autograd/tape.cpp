@@ -55,19 +55,6 @@ void Leaf::accumulate(Array g) {
 KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
 bool KeepOutputs::active() { return keeping_outputs; }
 
-void Node::free() {
-    freed = true;
-    Variable* kept = arguments();
-    for (std::size_t p = 0; p < arity(); ++p) std::move(kept[p]).array();
-    if (bypass) std::move(bypass->operand).array();
-}
-
-void Node::detach() {
-    Variable* kept = arguments();
-    for (std::size_t p = 0; p < arity(); ++p) kept[p] = {};
-    bypass.reset();
-}
-
 void detail::throw_freed(const Node& node) {
     throw TapeError(
         fmt::format("backward: the tape was freed by an earlier backward(), {} is gone; backward(keep_tape) keeps it",
@@ -82,7 +69,14 @@ namespace {
 /// Held while a Tape is made: only then are the nodes' positions in use.
 std::mutex positions_in_use;
 
-bool older(const Node* a, const Node* b) { return a->number < b->number; }
+struct Older {
+    bool operator()(const Node* a, const Node* b) const { return a->number < b->number; }
+};
+
+template <class It>
+void sort_by_age(It begin, It end) {
+    if (!std::is_sorted(begin, end, Older())) std::sort(begin, end, Older());
+}
 
 }  // namespace
 
@@ -106,7 +100,10 @@ Tape::Tape(const Variable& y) {
         edges += arity;
     }
     std::reverse(nodes_.begin(), nodes_.end());
-    if (!std::is_sorted(nodes_.begin(), nodes_.end(), older)) std::sort(nodes_.begin(), nodes_.end(), older);
+    const auto operations =
+        std::stable_partition(nodes_.begin(), nodes_.end(), [](Node* node) { return node->arity() == 0; });
+    sort_by_age(nodes_.begin(), operations);
+    sort_by_age(operations, nodes_.end());
 
     edges_.reserve(edges);
     first_edge_.reserve(nodes_.size() + 1);
@@ -114,6 +111,7 @@ Tape::Tape(const Variable& y) {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
         node.position_ = static_cast<std::uint32_t>(i);
+        if (node.freed) freed_ = &node;
         first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
         const Variable* arguments = node.arguments();
         const std::size_t arity = node.arity();
@@ -133,8 +131,13 @@ std::size_t Tape::most_parents() const {
 }
 
 std::uint32_t Tape::find(const NodePtr& node) const {
-    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), node.get(), older);
-    return at != nodes_.end() && *at == node.get() ? static_cast<std::uint32_t>(at - nodes_.begin()) : absent;
+    const bool leaf = node->arity() == 0;
+    std::size_t leaves = 0;
+    while (leaves < size() && is_leaf(leaves)) ++leaves;
+    const auto operations = nodes_.begin() + static_cast<std::ptrdiff_t>(leaves);
+    const auto begin = leaf ? nodes_.begin() : operations, end = leaf ? operations : nodes_.end();
+    const auto at = std::lower_bound(begin, end, node.get(), Older());
+    return at != end && *at == node.get() ? static_cast<std::uint32_t>(at - nodes_.begin()) : absent;
 }
 
 }  // namespace xtape

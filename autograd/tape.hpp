@@ -36,10 +36,9 @@ public:
     /// Puts into out[i] the gradient that g (the output's) gives parent i, for every i with wanted[i].
     virtual void pull(Variable g, const bool* wanted, Variable* out) = 0;
 
-    /// Lets go of everything kept for the rules; a later pull is a TapeError. Parents stay. Overriders call this one.
-    virtual void free();
-    /// Lets go of the parents of a freed node.
-    void detach();
+    /// Lets go of everything kept for the rules; a later pull is a TapeError. Whoever walks takes the parents from the
+    /// arguments. Overriders call this one.
+    virtual void free() { freed = true; }
 
 private:
     std::atomic<std::uint32_t> references_{0};
@@ -56,8 +55,10 @@ public:
     /// The way around: an operation that recognised `operand` was recorded from operand's argument instead. This is the rule
     /// by which operand itself gets its gradient when that is asked for.
     struct Bypass {
+        explicit Bypass(Variable x) : operand(std::move(x)) {}
+        virtual ~Bypass() = default;
+        virtual Variable pull(const Variable& g) const = 0;
         Variable operand;
-        Variable (*rule)(const Variable& g, const Variable& operand);
     };
     std::unique_ptr<Bypass> bypass;
 
@@ -72,7 +73,11 @@ private:
 };
 
 inline void NodePtr::retain() const noexcept {
-    if (node_) node_->references_.fetch_add(1, std::memory_order_relaxed);
+    if (!node_) return;
+    if (node_->references_.load(std::memory_order_relaxed) == 0)  // fresh: nobody else has it
+        node_->references_.store(1, std::memory_order_relaxed);
+    else
+        node_->references_.fetch_add(1, std::memory_order_relaxed);
 }
 inline void NodePtr::release() noexcept {
     // The only holder may skip the locked instruction, as an Array's may.
@@ -136,6 +141,13 @@ Edge<Rule> on(const Variable& x, Rule rule) {
     return on(x.node(), std::move(rule));
 }
 
+/// The same where something is recorded and x is done with; keeps its value too, for the rules or whoever recognises this.
+template <class Rule>
+Edge<Rule> keeping(Variable x, Rule rule) {
+    const bool wanted = x.requires_grad();
+    return {std::move(x), wanted ? std::optional<Rule>(std::move(rule)) : std::nullopt};
+}
+
 namespace detail {
 
 template <class Rule>
@@ -153,7 +165,9 @@ template <class... Rules>
 class RuleNode final : public Node {
 public:
     RuleNode(const char* op, Where at, const Array& y, Edge<Rules>&&... edges)
-        : Node(op, at, y.shape(), y.dtype()), arguments_{std::move(edges.argument)...}, rules_{std::move(edges.rule)...} {
+        : Node(op, at, y.shape(), y.dtype()),
+          arguments_{std::move(edges.argument)...},
+          rules_{std::move(edges.rule)...} {
         if (keeps_output(std::index_sequence_for<Rules...>())) y_ = y;
     }
 
@@ -216,7 +230,8 @@ Variable record(const char* op, Where where, Array y, Edge<Rules>... edges) {
     return Variable(std::move(y), std::move(node));
 }
 
-/// The recorded operations that lead to y, in execution order, with the edges between them. Good for as long as y holds them.
+/// What leads to y: parameters, then the recorded operations in execution order, with the edges between them. Good for as
+/// long as y holds them.
 class Tape {
 public:
     explicit Tape(const Variable& y);
@@ -229,8 +244,14 @@ public:
     const std::uint32_t* parents(std::size_t i) const { return edges_.data() + first_edge_[i]; }
     std::size_t arity(std::size_t i) const { return first_edge_[i + 1] - first_edge_[i]; }
 
+    /// Whether it is a parameter: only those have no arguments.
+    bool is_leaf(std::size_t i) const { return arity(i) == 0; }
+
     /// Position of what node i goes around, or `absent`.
     std::uint32_t bypassed(std::size_t i) const { return bypassed_[i]; }
+
+    /// An operation whose tape was freed, or null.
+    const Node* freed() const { return freed_; }
 
     /// Position of a node, or `absent`.
     std::uint32_t find(const NodePtr& node) const;
@@ -246,6 +267,7 @@ private:
     std::vector<std::uint32_t> edges_;
     std::vector<std::uint32_t> first_edge_;
     std::vector<std::uint32_t> bypassed_;
+    const Node* freed_ = nullptr;
 };
 
 /// The gradients of sum(seed * y) at every x: the chain rule, each node's work done once. An x that y does not depend on

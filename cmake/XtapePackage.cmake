@@ -13,4 +13,5 @@ install(EXPORT xtape-targets NAMESPACE xtape:: DESTINATION ${package_dir})
 
 configure_package_config_file(cmake/xtape-config.cmake.in ${config} INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${version} COMPATIBILITY SameMinorVersion)
-install(FILES ${config} ${version} cmake/FindOpenBLAS.cmake DESTINATION ${package_dir})
+install(FILES ${config} ${version} cmake/FindOpenBLAS.cmake cmake/FindHDF5C.cmake
+        DESTINATION ${package_dir})

@@ -138,4 +138,11 @@ std::unique_ptr<ByteSource> ByteSource::open(const std::string& path) {
     return plain;
 }
 
+std::string plain_or_packed(const std::string& path) {
+    std::error_code ignored;
+    if (fs::exists(path, ignored)) return path;
+    if (const std::string packed = path + ".gz"; fs::exists(packed, ignored)) return packed;
+    throw DataError(fmt::format("{}: no such file, nor {}.gz", path, fs::path(path).filename().string()));
+}
+
 }  // namespace xtape::datasets

@@ -22,4 +22,7 @@ public:
     virtual std::optional<std::uint64_t> size() const = 0;
 };
 
+/// The file of that name, or the same with .gz behind it, whichever is there. Throws DataError.
+std::string plain_or_packed(const std::string& path);
+
 }  // namespace xtape::datasets

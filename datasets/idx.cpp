@@ -151,8 +151,7 @@ void write_idx(const std::string& path, const Idx& content) {
 Variable read_idx_images(const std::string& path) {
     const Idx idx = read_idx(path, 3);
     Array images = Array::uninitialized({idx.shape[0], 1, idx.shape[1], idx.shape[2]}, float32);
-    std::transform(idx.bytes.begin(), idx.bytes.end(), images.mutable_data<float>(),
-                   [](std::uint8_t byte) { return static_cast<float>(byte) / 255.0f; });
+    std::transform(idx.bytes.begin(), idx.bytes.end(), images.mutable_data<float>(), to_unit);
     return images;
 }
 

@@ -25,6 +25,9 @@ Idx read_idx(const std::string& path, Index rank);
 /// DataError when the file cannot be written.
 void write_idx(const std::string& path, const Idx& content);
 
+/// A grey value in [0, 1].
+inline float to_unit(std::uint8_t byte) { return static_cast<float>(byte) / 255.0f; }
+
 /// Images (N, 1, H, W) in [0, 1] from a file of three axes: float32, byte / 255. Throws DataError.
 Variable read_idx_images(const std::string& path);
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/datasets/byte_source.hpp>
 #include <xtape/datasets/idx.hpp>
 
 namespace xtape::datasets {
@@ -13,19 +14,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The file of that name, or the same packed, whichever is there.
-std::string find(const fs::path& folder, const std::string& name) {
-    const fs::path plain = folder / name, packed = folder / (name + ".gz");
-    std::error_code ignored;
-    if (fs::exists(plain, ignored)) return plain.string();
-    if (fs::exists(packed, ignored)) return packed.string();
-    throw DataError(fmt::format("{}: no such file, nor {}.gz", plain.string(), name));
-}
-
 ImageSets read_image_sets(const fs::path& folder, const std::vector<std::string>& classes) {
     const auto part = [&](const std::string& prefix) {
-        const std::string images = find(folder, prefix + "-images-idx3-ubyte");
-        return read_image_set(images, find(folder, prefix + "-labels-idx1-ubyte"), classes);
+        const std::string images = plain_or_packed(folder / (prefix + "-images-idx3-ubyte"));
+        return read_image_set(images, plain_or_packed(folder / (prefix + "-labels-idx1-ubyte")), classes);
     };
     return {part("train"), part("t10k")};
 }

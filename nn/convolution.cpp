@@ -32,12 +32,6 @@ double fan(Index channels, Pair kernel) {
     return static_cast<double>(channels) * static_cast<double>(kernel.rows) * static_cast<double>(kernel.cols);
 }
 
-/// y (N, K, H, W) with one number added to each channel.
-Variable with_channel_bias(Variable y, const Parameter& bias, Where where) {
-    if (!bias) return y;
-    return Operand(std::move(y), where) + Operand(reshape(bias, {bias.size(), 1, 1}, where), where);
-}
-
 }  // namespace
 
 Conv2d::Conv2d(Index in, Index out, Pair kernel, Pair stride, Padding padding, Pair dilation, Index groups,
@@ -55,12 +49,28 @@ Conv2d::Conv2d(Index in, Index out, Pair kernel, Same, bool with_bias, Generator
 Conv2d::Conv2d(Index in, Index out, Pair kernel, Valid, bool with_bias, Generator& generator, Where where)
     : Conv2d(in, out, kernel, 1, valid, 1, 1, with_bias, generator, where) {}
 
-Variable Conv2d::operator()(Variable x, Where where) const {
+void Conv2d::check_input(const Variable& x, Where where) const {
     check::rank(*this, x, 4, "(N, C, H, W)", where);
     check::size(*this, x, 1, weight.array().shape(1) * groups_, "channels (axis 1)", where);
     check::window(*this, x, kernel(), dilation_, padding_, where);
-    Variable y = correlate2d(std::move(x), weight, stride_, padding_, dilation_, groups_, where);
-    return called(with_channel_bias(std::move(y), bias, where));
+}
+
+Variable Conv2d::operator()(Variable x, Where where) const {
+    check_input(x, where);
+    return called(bias ? conv2d(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where)
+                       : correlate2d(std::move(x), weight, stride_, padding_, dilation_, groups_, where));
+}
+
+Variable Conv2d::with_relu(Variable x, Where where) const {
+    if (!bias) return relu((*this)(std::move(x), where), where);
+    check_input(x, where);
+    return called(conv2d_relu(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where));
+}
+
+Variable Conv2d::with_relu_max_pool(Variable x, Where where) const {
+    if (!bias) return max_pool2d(with_relu(std::move(x), where), 2, {}, valid, where);
+    check_input(x, where);
+    return called(conv2d_relu_max_pool2d(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where));
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -97,7 +107,8 @@ Variable ConvTranspose2d::operator()(Variable x, Where where) const {
     check::rank(*this, x, 4, "(N, C, H, W)", where);
     check::size(*this, x, 1, weight.array().shape(0), "channels (axis 1)", where);
     Variable y = conv_transpose2d(std::move(x), weight, stride_, padding_, output_padding_, dilation_, groups_, where);
-    return called(with_channel_bias(std::move(y), bias, where));
+    if (bias) y = Operand(std::move(y), where) + Operand(reshape(bias, {bias.size(), 1, 1}, where), where);
+    return called(std::move(y));
 }
 
 void ConvTranspose2d::visit(Visitor& v) {

@@ -25,6 +25,10 @@ public:
            Where where = Where::here());
 
     Variable operator()(Variable x, Where where = Where::here()) const;
+    /// relu of that, in one pass.
+    Variable with_relu(Variable x, Where where = Where::here()) const;
+    /// max_pool2d of that in turn, with windows of 2 x 2 side by side, still in one pass.
+    Variable with_relu_max_pool(Variable x, Where where = Where::here()) const;
 
     void visit(Visitor& v) override;
     std::string describe() const override;
@@ -33,6 +37,7 @@ public:
     Parameter bias;    ///< (out,); without a value when there is none
 
 private:
+    void check_input(const Variable& x, Where where) const;
     Pair kernel() const { return {weight.array().shape(2), weight.array().shape(3)}; }
 
     Pair stride_;

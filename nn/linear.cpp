@@ -16,22 +16,23 @@ Linear::Linear(Index in, Index out, bool with_bias, Generator& generator, Where 
 }
 
 Variable Linear::operator()(Variable x, Where where) const {
+    check_input(x, where);
+    return called(bias ? linear(std::move(x), weight, bias, where) : matmul(std::move(x), weight, where));
+}
+
+Variable Linear::with_relu(Variable x, Where where) const {
+    check_input(x, where);
+    return called(bias ? linear_relu(std::move(x), weight, bias, where)
+                       : relu(matmul(std::move(x), weight, where), where));
+}
+
+void Linear::check_input(const Variable& x, Where where) const {
     check::value(*this, x, where);
-    const Index in = weight.array().shape(0), out = weight.array().shape(1);
+    const Index in = weight.array().shape(0);
     if (x.rank() == 0)
         throw ShapeError(fmt::format("{}: the input must have at least one axis, of {}: it has rank 0", describe(), in),
                          where);
     check::size(*this, x, -1, in, "last axis", where);
-
-    // One product over all leading axes is faster than many small ones.
-    Shape result = x.shape();
-    const bool batched = x.rank() > 2;
-    if (batched) x = reshape(std::move(x), {result.count() / in, in}, where);
-    Variable y = matmul(std::move(x), weight, where);
-    if (bias) y = Operand(std::move(y), where) + Operand(bias, where);
-    result[result.rank() - 1] = out;
-    if (batched) y = reshape(std::move(y), result, where);
-    return called(std::move(y));
 }
 
 void Linear::visit(Visitor& v) {

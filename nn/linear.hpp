@@ -14,12 +14,17 @@ public:
            Where where = Where::here());
 
     Variable operator()(Variable x, Where where = Where::here()) const;
+    /// relu of the above, in one pass.
+    Variable with_relu(Variable x, Where where = Where::here()) const;
 
     void visit(Visitor& v) override;
     std::string describe() const override;
 
     Parameter weight;  ///< (in, out)
     Parameter bias;    ///< (out,); without a value when there is none
+
+private:
+    void check_input(const Variable& x, Where where) const;
 };
 
 }  // namespace xtape::nn

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/labels.hpp>
 
 namespace xtape::nn {
@@ -43,6 +44,7 @@ Variable times_log(const Variable& y, const Variable& a, Where where) {
 
 Variable log_loss(const Variable& a, const Variable& y, Reduction reduction, Where where) {
     check_values("log_loss", a, y, where);
+    if (auto losses = log_loss_of_sigmoid(a, y, where)) return reduced(*std::move(losses), reduction, where);
     Variable likelihood =
         at(times_log(y, a, where), where) + times_log(Operand(1, where) - y, Operand(1, where) - a, where);
     return reduced(negative(std::move(likelihood), where), reduction, where);
@@ -50,10 +52,7 @@ Variable log_loss(const Variable& a, const Variable& y, Reduction reduction, Whe
 
 Variable bce_with_logits(const Variable& z, const Variable& y, Reduction reduction, Where where) {
     check_values("bce_with_logits", z, y, where);
-    // F6 with y = 1 and y = 0 apart: log(1 + e^z) - y z would lose all digits of a small loss.
-    const Variable if_one = softplus(negative(z, where), where), if_zero = softplus(z, where);
-    const Variable not_y = Operand(1, where) - y;
-    return reduced(at(at(y, where) * if_one, where) + at(not_y, where) * if_zero, reduction, where);
+    return reduced(sigmoid_cross_entropy(z, y, where), reduction, where);
 }
 
 Variable mse(const Variable& prediction, const Variable& target, Reduction reduction, Where where) {
@@ -154,16 +153,16 @@ Variable cross_entropy(const Variable& logits, const IntArray& labels, Reduction
     check_classes("cross_entropy", logits, labels, class_weights, where);
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
         throw ValueError(fmt::format("cross_entropy: label_smoothing must be in [0, 1]: {}", label_smoothing), where);
-    const Variable log_probabilities = log_softmax(logits, 1, where);
-    if (label_smoothing == 0) return nll(log_probabilities, labels, reduction, class_weights, where);
+    if (!class_weights) return reduced(softmax_cross_entropy(logits, labels, label_smoothing, where), reduction, where);
 
+    const Variable log_probabilities = log_softmax(logits, 1, where);
     Variable losses = nll(log_probabilities, labels, Reduction::none, class_weights, where);
-    const Variable weighted = class_weights ? at(log_probabilities, where) * class_weights : log_probabilities;
-    const Variable all_classes = sum(weighted, 1, false, where);
-    const double share = label_smoothing / static_cast<double>(logits.shape()[1]);
-    losses = at(at(losses, where) * (1 - label_smoothing), where) - at(all_classes, where) * share;
-    const Variable sample_weights = class_weights ? take(class_weights, labels, 0, where) : Variable();
-    return reduced_classes(std::move(losses), sample_weights, reduction, where);
+    if (label_smoothing > 0) {
+        const Variable all_classes = sum(at(log_probabilities, where) * class_weights, 1, false, where);
+        const double share = label_smoothing / static_cast<double>(logits.shape()[1]);
+        losses = at(at(losses, where) * (1 - label_smoothing), where) - at(all_classes, where) * share;
+    }
+    return reduced_classes(std::move(losses), take(class_weights, labels, 0, where), reduction, where);
 }
 
 }  // namespace xtape::nn

@@ -18,10 +18,13 @@ void check_eps(const char* layer, double eps, Where where) {
 }
 
 /// running + momentum (batch - running), in running's dtype; not recorded.
-Array moved(const Array& running, const Array& batch, double momentum) {
+Array moved(const Array& running, const Variable& batch, double momentum) {
     const NoGrad constant;
-    return (Variable(running) * (1 - momentum) + Variable(batch.astype(running.dtype())) * momentum).array();
+    return (Variable(running) * (1 - momentum) + astype(batch, running.dtype()) * momentum).array();
 }
+
+/// A parameter that a layer may do without.
+Variable value_of(const Parameter& parameter) { return parameter ? parameter.variable() : Variable(); }
 
 }  // namespace
 
@@ -43,41 +46,20 @@ BatchNorm::BatchNorm(const char* name, Index features, double eps, double moment
 
 Variable BatchNorm::normalized(Variable x, Where where) {
     check::size(*this, x, 1, features(), "channels (axis 1)", where);
-    Shape axes{0}, channel{features()};
-    for (Index axis = 2; axis < x.rank(); ++axis) {
-        axes.push_back(axis);
-        channel.push_back(1);
-    }
-    const auto at = [where](Variable v) { return Operand(std::move(v), where); };
-    const auto by_channel = [&](const Variable& v) { return at(reshape(v, channel, where)); };
-
-    if (!training) {
-        // One factor and one summand for each channel, so that x is passed over twice only.
-        Variable factor = at(Variable(1, running_var.dtype())) / at(sqrt(at(Variable(running_var)) + eps_, where));
-        if (weight) factor = at(factor) * at(weight);
-        Variable summand = at(Variable(running_mean)) * at(negative(factor, where));
-        if (bias) summand = at(summand) + at(bias);
-        return at(at(std::move(x)) * by_channel(factor)) + by_channel(summand);
-    }
+    if (!training)
+        return batch_norm(std::move(x), {Variable(running_mean), Variable(running_var)}, value_of(weight),
+                          value_of(bias), eps_, where);
 
     const Index count = x.size() / features();
     if (count < 2)
         throw ShapeError(fmt::format("{}: training needs more than one value per channel: {} has {}", describe(),
                                      to_string(x.shape()), count),
                          where);
-    const Variable mean_ = mean(x, axes, true, where);
-    Variable centred = at(std::move(x)) - at(mean_);
-    const Variable variance = mean(square(centred, where), axes, true, where);
-
+    auto [y, batch] = batch_norm(std::move(x), value_of(weight), value_of(bias), eps_, where);
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    const Shape flat{features()};
-    running_mean = moved(running_mean, mean_.array().reshaped(flat), momentum_);
-    running_var = moved(running_var, (variance.detach() * unbiased).array().reshaped(flat), momentum_);
-
-    Variable factor = reciprocal(sqrt(at(variance) + eps_, where), where);
-    if (weight) factor = at(std::move(factor)) * by_channel(weight);
-    Variable y = at(std::move(centred)) * at(std::move(factor));
-    return bias ? at(std::move(y)) + by_channel(bias) : y;
+    running_mean = moved(running_mean, batch.mean, momentum_);
+    running_var = moved(running_var, batch.variance * unbiased, momentum_);
+    return y;
 }
 
 void BatchNorm::visit(Visitor& v) {
@@ -130,15 +112,7 @@ Variable LayerNorm::operator()(Variable x, Where where) const {
         throw ShapeError(fmt::format("{}: the input's last axes must be {}: {}", describe(), to_string(shape_),
                                      to_string(x.shape())),
                          where);
-    const auto at = [where](Variable v) { return Operand(std::move(v), where); };
-    Shape axes;
-    for (Index axis = first; axis < x.rank(); ++axis) axes.push_back(axis);
-    const Variable mean_ = mean(x, axes, true, where);
-    Variable centred = at(std::move(x)) - at(mean_);
-    const Variable variance = mean(square(centred, where), axes, true, where);
-    Variable y = at(std::move(centred)) * at(reciprocal(sqrt(at(variance) + eps_, where), where));
-    if (weight) y = at(at(std::move(y)) * at(weight)) + at(bias);
-    return called(std::move(y));
+    return called(layer_norm(std::move(x), shape_, value_of(weight), value_of(bias), eps_, where));
 }
 
 void LayerNorm::visit(Visitor& v) {

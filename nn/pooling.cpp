@@ -32,6 +32,12 @@ Variable MaxPool2d::operator()(Variable x, Where where) const {
     return called(max_pool2d(std::move(x), kernel_, stride_, padding_, where));
 }
 
+bool MaxPool2d::halves() const {
+    const bool padded =
+        padding_.is_same() || padding_.top() || padding_.bottom() || padding_.left() || padding_.right();
+    return kernel_ == Pair(2) && stride_ == Pair(2) && !padded;
+}
+
 AvgPool2d::AvgPool2d(Pair kernel, std::optional<Pair> stride, Padding padding, Where where)
     : Pool2d("AvgPool2d", kernel, stride, padding, where) {}
 

@@ -31,6 +31,9 @@ class MaxPool2d : public Pool2d {
 public:
     MaxPool2d(Pair kernel, std::optional<Pair> stride = {}, Padding padding = valid, Where where = Where::here());
     Variable operator()(Variable x, Where where = Where::here()) const;
+
+    /// Whether its windows are 2 x 2 side by side, without padding.
+    bool halves() const;
 };
 
 /// Mean of each window, padding counted as zeros.

@@ -1,16 +1,20 @@
 #include <xtape/nn/sequential.hpp>
 
+#include <typeinfo>
+
 #include <fmt/format.h>
 
 #include <xtape/autograd/ops.hpp>
 #include <xtape/nn/calls.hpp>
+#include <xtape/nn/convolution.hpp>
+#include <xtape/nn/linear.hpp>
+#include <xtape/nn/pooling.hpp>
 
 namespace xtape::nn {
 
 std::string Step::describe() const { return held_->describe(); }
 
-std::string Step::name_of_function(Variable (*function)(Variable, Where)) {
-    using Function = Variable (*)(Variable, Where);
+std::string Step::name_of_function(Function function) {
     // One table of all element-wise operations that take nothing but an array.
     static const std::pair<Function, const char*> known[] = {
         {negative, "negative"}, {abs, "abs"},
@@ -58,11 +62,44 @@ Variable call(Step& step, std::size_t position, Variable x, Where where) {
     }
 }
 
+/// The layer, if it is of this class and not of a derived one, which may do something else.
+template <class Layer>
+const Layer* exactly(const Step& step) {
+    const Module* module = step.module();
+    return module && typeid(*module) == typeid(Layer) ? static_cast<const Layer*>(module) : nullptr;
+}
+
+/// Calls the steps from `first` on that are one operation together. Says how many those were, 0 if there are none.
+std::size_t call_merged(const std::vector<Step>& steps, std::size_t first, Variable& x, Where where) {
+    if (first + 1 >= steps.size() || steps[first + 1].function() != relu) return 0;
+    try {
+        if (const auto* linear = exactly<Linear>(steps[first])) {
+            x = linear->with_relu(x, where);
+            return 2;
+        }
+        if (const auto* convolution = exactly<Conv2d>(steps[first])) {
+            const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
+            const bool pooled = pool && pool->halves();
+            x = pooled ? convolution->with_relu_max_pool(x, where) : convolution->with_relu(x, where);
+            return pooled ? 3 : 2;
+        }
+    } catch (const Error&) {
+        // Called one by one they say which step it was.
+    }
+    return 0;
+}
+
 }  // namespace
 
 Variable Sequential::operator()(Variable x, Where where) {
     CallLog* log = CallLog::current();
     for (std::size_t i = 0; i < steps_.size(); ++i) {
+        if (!log) {
+            if (const std::size_t merged = call_merged(steps_, i, x, where)) {
+                i += merged - 1;
+                continue;
+            }
+        }
         const std::size_t noted = log ? log->calls.size() : 0;
         x = call(steps_[i], i, std::move(x), where);
         if (log && log->calls.size() == noted)  // a function, or a module of which no layer spoke up

@@ -15,8 +15,10 @@ namespace xtape::nn {
 /// One step of a Sequential: a layer, a plain function or a lambda from Variable to Variable; a copy is independent.
 class Step {
 public:
+    using Function = Variable (*)(Variable, Where);
+
     /// A plain function such as `relu`.
-    Step(Variable (*function)(Variable, Where)) : held_(new Held<Variable (*)(Variable, Where)>(function)) {}
+    Step(Function f) : held_(new Held<Function>(f)) {}
 
     /// Any layer, function or function object that takes a Variable, or a Variable and a Where.
     template <
@@ -36,6 +38,8 @@ public:
     Variable operator()(Variable x, Where where) { return held_->call(std::move(x), where); }
     /// The module, or null for a function.
     Module* module() const { return held_->module(); }
+    /// The plain function, or null for anything else.
+    Function function() const { return held_->function(); }
     /// As Module's; for a function its name, if it is one of xtape's.
     std::string describe() const;
 
@@ -45,6 +49,7 @@ private:
         virtual Base* clone() const = 0;
         virtual Variable call(Variable x, Where where) = 0;
         virtual Module* module() = 0;
+        virtual Function function() const = 0;
         virtual std::string describe() const = 0;
     };
 
@@ -67,17 +72,23 @@ private:
             else
                 return nullptr;
         }
+        Function function() const override {
+            if constexpr (std::is_same_v<F, Function>)
+                return f;
+            else
+                return nullptr;
+        }
         std::string describe() const override {
             if constexpr (std::is_base_of_v<Module, F>)
                 return f.describe();
-            else if constexpr (std::is_same_v<F, Variable (*)(Variable, Where)>)
+            else if constexpr (std::is_same_v<F, Function>)
                 return name_of_function(f);
             else
                 return std::is_pointer_v<F> ? "function" : "lambda";
         }
     };
 
-    static std::string name_of_function(Variable (*function)(Variable, Where));
+    static std::string name_of_function(Function function);
 
     std::unique_ptr<Base> held_;
 };
@@ -86,6 +97,10 @@ private:
 /// `nn::Sequential net{nn::Conv2d(1, 32, 3), relu, nn::Flatten(), nn::Linear(21632, 10)};`
 ///
 /// Its members are called by their positions: "0.weight". An error that a step throws says which one it was.
+///
+/// Three runs of neighbours are computed as one operation each, with the same results: Conv2d, relu, MaxPool2d(2) without
+/// padding; Conv2d, relu; and Linear, relu. This takes the very classes and the function xtape::relu; whatever derives
+/// from or wraps them, and every lambda, is called as it stands. Under summary() all steps are called one by one.
 class Sequential : public Module {
 public:
     Sequential() = default;

@@ -27,6 +27,11 @@ std::string scores(const std::string& prefix, double loss, const std::string& me
     return text;
 }
 
+/// Samples in a second, short enough to leave room for the bar however fast they go.
+std::string rate(double value) {
+    return value < 1e6 ? fmt::format("{:.0f}", value) : fmt::format("{:.1f}M", value / 1e6);
+}
+
 std::string clock_time(double seconds) {
     const auto total = static_cast<long long>(std::min(std::ceil(seconds), 359999.0));
     if (total >= 3600) return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
@@ -81,7 +86,7 @@ void Progress::batch(Index done, const Score& running) {
         count = fmt::format("{:>{}}/{}", count, options_.terminal ? all.size() : 0, all);
     }
     std::string tail = scores("", running.loss, options_.metric, running.metric);
-    tail += fmt::format("  {:.0f} {}/s", static_cast<double>(running.samples) / seconds, options_.unit);
+    tail += fmt::format("  {} {}/s", rate(static_cast<double>(running.samples) / seconds), options_.unit);
     if (options_.batches > 0)
         tail += fmt::format("  ETA {}", clock_time(seconds / static_cast<double>(done) *
                                                    static_cast<double>(std::max<Index>(options_.batches - done, 0))));

@@ -178,7 +178,8 @@ std::string header_text() {
 
 std::vector<std::string> called_operations() {
     std::vector<std::string> names;
-    for (const auto& family : {elementwise, arithmetic, reductions, movement, linear_algebra, indexing, windows})
+    for (const auto& family :
+         {elementwise, arithmetic, reductions, movement, linear_algebra, indexing, normalization, windows})
         for (const Sample& sample : family()) names.push_back(sample.operation);
     return names;
 }

@@ -37,6 +37,7 @@ Samples reductions();
 Samples movement();
 Samples linear_algebra();
 Samples indexing();
+Samples normalization();
 Samples windows();
 
 /// check_grads passes, at first and second order.

@@ -62,6 +62,10 @@ Samples elementwise() {
         samples.push_back(
             {unary.operation, {draw.uniform({203, 517}, unary.low, unary.high, unary.kinks)}, call, {}, true});
     }
+    const auto cross_entropy = [](const Inputs& x) { return sigmoid_cross_entropy(x[0], x[1]); };
+    for (const Shape& shape : shapes_of_all_kinds)
+        samples.push_back(
+            {"sigmoid_cross_entropy", {draw.uniform(shape, -4, 4), draw.uniform(shape, 0, 1)}, cross_entropy});
     for (const Index axis : {0, 1, -1})
         samples.push_back(
             {"log", {draw.uniform({3, 4}, -2, 2)}, [axis](const Inputs& x) { return log(softmax(x[0], axis)); }});

@@ -47,6 +47,21 @@ Samples linear_algebra() {
         {"matmul", {draw.uniform({2, 3}, -1, 1)}, [](const Inputs& x) { return matmul(transpose(x[0]), x[0]); }});
     samples.push_back({"matmul", {draw.uniform({4}, -1, 1)}, [](const Inputs& x) { return matmul(x[0], x[0]); }});
 
+    const auto affine = [](const Inputs& x) { return linear(x[0], x[1], x[2]); };
+    const auto rectified = [](const Inputs& x) { return linear_relu(x[0], x[1], x[2]); };
+    for (const auto& [x, out] : std::vector<std::pair<Shape, Index>>{
+             {{4, 3}, 2}, {{3}, 2}, {{2, 2, 3}, 4}, {{1, 1}, 1}, {{4, 3}, 1}, {{0, 3}, 2}, {{2, 0}, 3}, {{2, 3}, 0}}) {
+        // What goes into relu stays away from its kink: |X W| < 1 < |bias|.
+        const Inputs inputs{draw.uniform(x, -0.5, 0.5), draw.uniform({x.back(), out}, -0.5, 0.5),
+                            draw.uniform({out}, -3, 3, {0}, 1)};
+        samples.push_back({"linear", inputs, affine});
+        samples.push_back({"linear_relu", inputs, rectified});
+    }
+    const Inputs large{draw.uniform({300, 130}, -0.1, 0.1), draw.uniform({130, 270}, -0.1, 0.1),
+                       draw.uniform({270}, -5, 5, {0}, 2)};
+    samples.push_back({"linear", large, affine, {}, true});
+    samples.push_back({"linear_relu", large, rectified, {}, true});
+
     for (const Index n : {0, 1, 5})
         samples.push_back({"dot", {draw.uniform({n}, -2, 2), draw.uniform({n}, -2, 2)}, [](const Inputs& x) {
                                return dot(x[0], x[1]);

@@ -101,6 +101,22 @@ void add_products_with_zeros(Samples& samples) {
     }
 }
 
+/// Labels go round the classes.
+void add_cross_entropies(Samples& samples, Draw& draw) {
+    for (const auto& [rows, classes] :
+         {std::pair<Index, Index>{4, 3}, {1, 5}, {5, 1}, {3, 17}, {0, 3}, {301, 517}, {3, 9001}})
+        for (const double smoothing : {0.0, 0.125, 1.0}) {
+            if (classes == 1 && smoothing > 0) continue;  // 0 but for rounding, which has no relative size
+            IntArray labels = IntArray::from_shape({static_cast<std::size_t>(rows)});
+            for (Index i = 0; i < rows; ++i) labels(i) = i * 7 % classes;
+            samples.push_back({"softmax_cross_entropy",
+                               {draw.uniform({rows, classes}, -3, 3)},
+                               [=](const Inputs& x) { return softmax_cross_entropy(x[0], labels, smoothing); },
+                               {},
+                               rows * classes > 1000});
+        }
+}
+
 }  // namespace
 
 Samples reductions() {
@@ -141,6 +157,7 @@ Samples reductions() {
             samples.push_back({one.operation, {draw.distinct({300, 517}, 1.0 / 65536)}, along(axis), {}, true});
     }
     add_products_with_zeros(samples);
+    add_cross_entropies(samples, draw);
     return samples;
 }
 

@@ -105,6 +105,26 @@ const std::vector<Columns> columns{
     {{5, 4, 31, 29}, 3, 1, 1, 1, true},
 };
 
+/// What the cases have in common, with a bias for each filter.
+void add_with_bias(Samples& samples, Draw& draw) {
+    for (const Convolution& c : convolutions) {
+        const Inputs inputs{draw.uniform(c.x, -2, 2), draw.uniform(c.w, -2, 2), draw.uniform({c.w[0]}, -1, 1)};
+        const auto add = [&](const char* operation, auto f) {
+            samples.push_back({operation,
+                               inputs,
+                               [c, f](const Inputs& x) {
+                                   return f(x[0], x[1], x[2], c.stride, c.padding, c.dilation, c.groups, Where::here());
+                               },
+                               {},
+                               c.large});
+        };
+        add("conv2d", conv2d);
+        add("conv2d_relu", conv2d_relu);
+        const Shape full = conv2d(inputs[0], inputs[1], inputs[2], c.stride, c.padding, c.dilation, c.groups).shape();
+        if (full[2] >= 2 && full[3] >= 2) add("conv2d_relu_max_pool2d", conv2d_relu_max_pool2d);
+    }
+}
+
 void add_pools(Samples& samples, Draw& draw) {
     for (const Windows& c : pools) {
         const double spacing = c.large ? 1.0 / 4096 : 0.0625;
@@ -177,6 +197,7 @@ Samples windows() {
                            c.large});
     add_pools(samples, draw);
     add_columns(samples, draw);
+    add_with_bias(samples, draw);
     return samples;
 }
 

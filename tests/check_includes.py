@@ -15,7 +15,7 @@ MAY_USE = {
 }
 PRIVATE = ("autograd/kernels/", "autograd/ops/")  # the inside of autograd, not installed
 TAPE = ("autograd/tape.hpp", "autograd/variable.hpp", "autograd/ops.hpp", "autograd/ops/")  # what no kernel knows
-IN_SOURCES_ONLY = ("tbb/", "oneapi/", "fmt/", "cblas", "nlohmann/", "boost/", "zlib.h", "CLI/")
+IN_SOURCES_ONLY = ("tbb/", "oneapi/", "fmt/", "cblas", "nlohmann/", "boost/", "zlib.h", "hdf5.h", "CLI/")
 NOT_PUBLIC = (*PRIVATE, "xsimd/")
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -1,7 +1,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -10,37 +9,14 @@
 #include <xtape/datasets/idx.hpp>
 #include <xtape/datasets/image_set.hpp>
 
+#include "support/files.hpp"
+
 using namespace xtape;
 using namespace xtape::datasets;
+using namespace xtape::testing;
 namespace fs = std::filesystem;
 
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-
-/// A folder that goes with the test.
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "xtape-idx-XXXXXX").string();
-        BOOST_REQUIRE(mkdtemp(name.data()));
-        path = name;
-    }
-    ~Folder() { fs::remove_all(path); }
-
-    std::string operator/(const std::string& name) const { return (path / name).string(); }
-
-    std::string write(const std::string& name, const Bytes& bytes) const {
-        std::ofstream(path / name, std::ios::binary)
-            .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-        return *this / name;
-    }
-};
-
-Bytes contents(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return Bytes(std::istreambuf_iterator<char>(file), {});
-}
 
 /// Two images of 2 x 3, byte by byte as the format says.
 const Bytes images{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255};
@@ -52,37 +28,8 @@ Bytes packed_images(const Folder& folder) {
     return contents(folder / "packed.gz");
 }
 
-/// Checks that reading fails with a text that holds the file's name and every one of the pieces.
-template <class Read>
-void expect(Read read, const std::string& path, const std::vector<std::string>& pieces) {
-    try {
-        read();
-        BOOST_ERROR(path + ": no error");
-    } catch (const DataError& error) {
-        const std::string text = error.what();
-        BOOST_TEST(text.find(path) == 0u, text);
-        for (const std::string& piece : pieces)
-            BOOST_TEST(text.find(piece) != std::string::npos, text << " lacks: " << piece);
-    }
-}
-
 void expect_images(const std::string& path, const std::vector<std::string>& pieces) {
     expect([&] { read_idx_images(path); }, path, pieces);
-}
-
-Bytes cut(Bytes bytes, std::size_t size) {
-    bytes.resize(size);
-    return bytes;
-}
-
-Bytes joined(Bytes a, const Bytes& b) {
-    a.insert(a.end(), b.begin(), b.end());
-    return a;
-}
-
-Bytes changed(Bytes bytes, std::size_t position, std::uint8_t value) {
-    bytes[position] = value;
-    return bytes;
 }
 
 }  // namespace
@@ -214,23 +161,17 @@ BOOST_AUTO_TEST_CASE(absurd_sizes) {
 BOOST_AUTO_TEST_CASE(absurd_sizes_in_gzip) {
     const Folder folder;
     const Bytes large{0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3};
-    folder.write("large", large);
-    BOOST_REQUIRE(std::system(("gzip '" + (folder / "large") + "'").c_str()) == 0);
-    expect_images(folder / "large.gz", {"byte 19:", "body is cut short", "found 3"});
+    expect_images(folder.write_gzip("large", large), {"byte 19:", "body is cut short", "found 3"});
 }
 
 BOOST_AUTO_TEST_CASE(malformed_content_in_gzip) {
     const Folder folder;
-    const auto gzip = [&](const std::string& name, const Bytes& bytes) {
-        folder.write(name, bytes);
-        BOOST_REQUIRE(std::system(("gzip '" + (folder / name) + "'").c_str()) == 0);
-        return folder / (name + ".gz");
-    };
-    expect_images(gzip("empty", {}), {"byte 0:", "header is cut short"});
-    expect_images(gzip("header", cut(images, 9)), {"byte 9:", "header is cut short"});
-    expect_images(gzip("body", cut(images, 20)), {"byte 20:", "body is cut short", "expected 12 bytes", "found 4"});
-    expect_images(gzip("long", joined(images, {1, 2})), {"byte 28:", "bytes after the body"});
-    expect_images(gzip("magic", labels), {"byte 0:", "wrong magic number"});
+    expect_images(folder.write_gzip("empty", {}), {"byte 0:", "header is cut short"});
+    expect_images(folder.write_gzip("header", cut(images, 9)), {"byte 9:", "header is cut short"});
+    expect_images(folder.write_gzip("body", cut(images, 20)),
+                  {"byte 20:", "body is cut short", "expected 12 bytes", "found 4"});
+    expect_images(folder.write_gzip("long", joined(images, {1, 2})), {"byte 28:", "bytes after the body"});
+    expect_images(folder.write_gzip("magic", labels), {"byte 0:", "wrong magic number"});
 }
 
 BOOST_AUTO_TEST_CASE(not_gzip) {

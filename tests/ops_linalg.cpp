@@ -1,6 +1,7 @@
 #include "support/counting.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/xtensor.hpp>
@@ -48,9 +49,10 @@ const std::vector<std::pair<Shape, Shape>> shapes_of_operands{
 
 /// Large enough to be cut along rows, columns or the summed axis, and batches shared among threads.
 const std::vector<std::pair<Shape, Shape>> large_shapes{
-    {{700, 130}, {130, 140}},     {{130, 90}, {90, 1500}},   {{31, 40009}, {40009, 17}},
-    {{300001}, {300001}},         {{2001, 1030}, {1030}},    {{1030}, {1030, 2001}},
-    {{50, 30, 20}, {50, 20, 30}}, {{3, 300, 70}, {70, 200}}, {{300, 70}, {3, 70, 200}},
+    {{700, 130}, {130, 140}},  {{130, 90}, {90, 1500}}, {{31, 40009}, {40009, 17}},   {{300001}, {300001}},
+    {{2001, 1030}, {1030}},    {{1030}, {1030, 2001}},  {{50, 30, 20}, {50, 20, 30}}, {{3, 300, 70}, {70, 200}},
+    {{300, 70}, {3, 70, 200}}, {{1200, 70}, {70, 530}}, {{10, 4001}, {4001, 2003}},   {{5, 100003}, {100003}},
+    {{100003}, {100003, 5}},
 };
 
 /// numpy.matmul as loops.
@@ -109,62 +111,9 @@ void check_matmul(const Shape& a, const Shape& b) {
     }
 }
 
-/// gemm inside larger matrices, against loops.
-template <class T>
-void check_gemm(bool trans_a, bool trans_b, Index m, Index n, Index k, T alpha, T beta) {
-    const Index lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 3, ldc = n + 1;
-    const auto fill = [](Index rows, Index columns, double speed) {
-        std::vector<T> v(static_cast<std::size_t>(rows * columns));
-        for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<T>(std::sin(speed * static_cast<double>(i)));
-        return v;
-    };
-    const std::vector<T> a = fill(trans_a ? k : m, lda, 0.7), b = fill(trans_b ? n : k, ldb, 0.3);
-    std::vector<T> c = fill(m, ldc, 0.5);
-    if (beta == T{0})
-        for (T& e : c) e = std::numeric_limits<T>::quiet_NaN();
-    const std::vector<T> before = c;
-    kernels::gemm(trans_a, trans_b, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
-    const auto at = [](const std::vector<T>& v, Index i) { return double{v[static_cast<std::size_t>(i)]}; };
-    for (Index i = 0; i < m; ++i) {
-        for (Index j = 0; j < ldc; ++j) {
-            const Index here = i * ldc + j;
-            if (j == n) {  // between the rows nothing is touched
-                BOOST_TEST(((at(c, here) == at(before, here)) || beta == T{0}));
-                continue;
-            }
-            double expected = beta == T{0} ? 0 : double{beta} * at(before, here);
-            for (Index l = 0; l < k; ++l)
-                expected += double{alpha} * at(a, trans_a ? l * lda + i : i * lda + l) *
-                            at(b, trans_b ? j * ldb + l : l * ldb + j);
-            BOOST_TEST(std::abs(at(c, here) - expected) < 1e-5);
-        }
-    }
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(ops_linalg)
-
-BOOST_AUTO_TEST_CASE(gemm_takes_flags_sizes_and_strides) {
-    for (const bool trans_a : {false, true}) {
-        for (const bool trans_b : {false, true}) {
-            for (const auto& [m, n, k] : std::vector<std::tuple<Index, Index, Index>>{{3, 4, 5},
-                                                                                      {1, 4, 5},
-                                                                                      {3, 1, 5},
-                                                                                      {3, 4, 1},
-                                                                                      {1, 1, 5},
-                                                                                      {1, 1, 1},
-                                                                                      {3, 4, 0},
-                                                                                      {3, 1, 0},
-                                                                                      {0, 4, 5},
-                                                                                      {3, 0, 5}}) {
-                check_gemm<float>(trans_a, trans_b, m, n, k, 1, 0);
-                check_gemm<float>(trans_a, trans_b, m, n, k, 2, 1);
-                check_gemm<double>(trans_a, trans_b, m, n, k, -0.5, 0.25);
-            }
-        }
-    }
-}
 
 BOOST_AUTO_TEST_CASE(matmul_is_numpys_in_every_rank) {
     for (const auto& [a, b] : shapes_of_operands) check_matmul(a, b);
@@ -214,6 +163,54 @@ BOOST_AUTO_TEST_CASE(gradients_are_products) {
                       {waves({3}), waves({3})});
 }
 
+BOOST_AUTO_TEST_CASE(linear_is_a_product_and_a_bias) {
+    for (const DType dtype : {float32, float64}) {
+        for (const auto& [x_shape, out] : std::vector<std::pair<Shape, Index>>{{{4, 3}, 2},
+                                                                               {{3}, 2},
+                                                                               {{2, 5, 3}, 4},
+                                                                               {{100, 16}, 1},
+                                                                               {{1, 33}, 70},
+                                                                               {{130, 784}, 129},
+                                                                               {{3, 0}, 2}}) {
+            const Variable x = waves(x_shape, dtype), w = waves({x_shape.back(), out}, dtype, 0.3);
+            const Variable bias = waves({out}, dtype, 1.9);
+            Shape shape;
+            Values expected = product_of(x, w, shape);
+            for (std::size_t i = 0; i < expected.size(); ++i)
+                expected[i] += bias.array().at(static_cast<Index>(i) % out);
+            const Variable y = linear(x, w, bias), rectified = linear_relu(x, w, bias);
+            BOOST_TEST(to_string(y.shape()) == to_string(shape));
+            BOOST_TEST(to_string(rectified.shape()) == to_string(shape));
+            const double tolerance = dtype == float32 ? 1e-5 : 1e-12;
+            BOOST_TEST(close(y, expected, tolerance));
+            for (double& e : expected) e = std::max(e, 0.0);
+            BOOST_TEST(close(rectified, expected, tolerance));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(linear_relu_is_differentiated_as_its_parts) {
+    const Parameter x(waves({40, 30}, float32)), w(waves({30, 50}, float32, 0.3)), bias(waves({50}, float32, 1.9));
+    const Variable g = waves({40, 50}, float32, 1.1);
+    const auto one = grad(sum(g * linear_relu(x, w, bias)), {x, w, bias});
+    const auto parts = grad(sum(g * relu(linear(x, w, bias))), {x, w, bias});
+    for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(values(one[i]) == values(parts[i]));
+
+    // Whoever looks at the tape sees what went into relu.
+    const KeepOutputs looking;
+    const Variable y = linear_relu(x, w, bias);
+    const Node& before = *y.node()->arguments()[0].node();
+    BOOST_TEST(before.name == std::string("linear"));
+    BOOST_TEST(values(before.output) == values(linear(x, w, bias)));
+}
+
+BOOST_AUTO_TEST_CASE(linear_relu_keeps_nan) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const Variable x = Array::filled({3, 2}, float32, nan), w = Array::filled({2, 20}, float32, 0);
+    const Variable bias = Array::filled({20}, float32, -1);
+    for (const double y : values(linear_relu(x, w, bias))) BOOST_TEST(std::isnan(y));
+}
+
 BOOST_AUTO_TEST_CASE(same_bits_for_one_and_two_threads) {
     check_threads([] {
         std::vector<Variable> results;
@@ -223,6 +220,9 @@ BOOST_AUTO_TEST_CASE(same_bits_for_one_and_two_threads) {
             const auto [dx, dw] = grad(sum(y * y), x, w);
             results.insert(results.end(), {y, dx, dw});
         }
+        const Variable bias = waves({540}, float32, 1.9);
+        results.push_back(linear_relu(waves({300, 200}, float32), waves({200, 540}, float32, 0.3), bias));
+        results.push_back(linear(waves({1, 100000}, float32), waves({100000, 54}, float32, 0.3), waves({54}, float32)));
         return results;
     });
 }
@@ -242,6 +242,15 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_named) {
     CHECK_SHAPE_ERROR(dot(counting({3, 1}), counting({3})), "dot: needs two 1-D arrays: (3, 1) and (3,)");
     CHECK_SHAPE_ERROR(outer(counting({}), counting({3})), "outer: needs two 1-D arrays: () and (3,)");
     BOOST_CHECK_THROW(matmul(counting({2, 2}, float32), counting({2, 2}, float64)), DtypeError);
+    CHECK_SHAPE_ERROR(linear(counting({2, 3}), counting({4, 5}), counting({5})),
+                      "linear: inner sizes differ: X (2, 3), W (4, 5), bias (5,), 3 != 4");
+    CHECK_SHAPE_ERROR(linear_relu(counting({2, 3}), counting({3, 5}), counting({4})),
+                      "linear: the bias does not fit: X (2, 3), W (3, 5), bias (4,), 4 != 5");
+    CHECK_SHAPE_ERROR(linear(counting({}), counting({3, 5}), counting({5})),
+                      "linear: needs X (..., in), W (in, out) and bias (out,): X (), W (3, 5), bias (5,)");
+    CHECK_SHAPE_ERROR(linear(counting({3}), counting({3}), counting({5})), "needs X (..., in), W (in, out)");
+    CHECK_SHAPE_ERROR(linear(counting({3}), counting({3, 5}), counting({1, 5})), "and bias (out,)");
+    BOOST_CHECK_THROW(linear(counting({2, 2}), counting({2, 2}), counting({2}, float32)), DtypeError);
     BOOST_CHECK_THROW(dot(counting({2}, float32), counting({2}, float64)), DtypeError);
 }
 

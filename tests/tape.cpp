@@ -10,21 +10,15 @@
 #include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/xtensor.hpp>
 
+#include "support/counted.hpp"
+
 /// The engine: recording, walking back, freeing.
 using namespace xtape;
+using xtape::testing::counted;
 
 namespace {
 
 Parameter scalar(double value) { return Parameter(Array::scalar(value, float64)); }
-
-/// x, counting how often its rule is called.
-Variable counted(const Variable& x, int& calls) {
-    auto dx = on(x, [&calls](const Variable& g) {
-        ++calls;
-        return g;
-    });
-    return record("counted", Where::here(), x.array(), std::move(dx));
-}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <xtape/autograd/array.hpp>
+#include <xtape/autograd/kernels/epilogue.hpp>
 #include <xtape/autograd/kernels/windows.hpp>
 
 /// Grouped cross-correlation of images (N, C, H, W) with a kernel (K, C / groups, h, w), and its two adjoints.
@@ -23,7 +24,7 @@ struct Convolution {
 };
 
 /// y = x * w: (N, C, H, W) and (K, C / groups, h, w) to (N, K, H', W').
-Array correlate(const Array& x, const Array& w, const Convolution& convolution);
+Array correlate(const Array& x, const Array& w, const Convolution& convolution, const Epilogue& epilogue = {});
 
 /// Adjoint in x: g (N, K, H', W') and w to (N, C, H, W).
 Array correlate_input(const Array& g, const Array& w, const Convolution& convolution);

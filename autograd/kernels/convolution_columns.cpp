@@ -3,6 +3,7 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/im2col.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
 namespace xtape::kernels::columns {
@@ -52,15 +53,9 @@ struct Blocks {
 // Tasks of at least a million multiplications.
 Index grain(Index multiplications) { return std::max<Index>(1, (Index{1} << 20) / multiplications); }
 
-template <class T>
-struct Matrix {
-    const T* elements;
-    Index stride;
-};
-
 // The columns of some channels; those of a pointwise convolution are the image itself.
 template <class T>
-Matrix<T> columns_of(const T* images, Index channels, const Windows& v, Span rows, T* scratch) {
+Factor<T> columns_of(const T* images, Index channels, const Windows& v, Span rows, T* scratch) {
     if (v.pointwise()) return {images + rows.first * v.image.cols, v.image_size()};
     im2col(images, channels, v, rows, scratch);
     return {scratch, rows.size() * v.outputs.cols};
@@ -69,7 +64,7 @@ Matrix<T> columns_of(const T* images, Index channels, const Windows& v, Span row
 }  // namespace
 
 template <class T>
-void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c) {
+void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c, const Finish<T>& finish) {
     const Windows& v = c.windows;
     const Blocks blocks(c, samples);
     const Index plane = v.output_size(), depth = c.depth();
@@ -87,10 +82,12 @@ void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& c
                 const auto columns =
                     columns_of(images + channels.first * v.image_size(), channels.size(), v, rows, scratch.data());
                 for (Index f = 0; f < c.group_filters(); f += blocks.filters)
-                    gemm(false, false, std::min(blocks.filters, c.group_filters() - f), rows.size() * v.outputs.cols,
-                         channels.size() * v.taps(), T(1), filters + f * depth + channels.first * v.taps(), depth,
-                         columns.elements, columns.stride, j == 0 ? T(0) : T(1), out + f * plane, plane);
+                    gemm(std::min(blocks.filters, c.group_filters() - f), rows.size() * v.outputs.cols,
+                         channels.size() * v.taps(), Factor<T>{filters + f * depth + channels.first * v.taps(), depth},
+                         columns, out + f * plane, plane, j > 0);
             }
+            for (Index f = 0; f < c.group_filters(); ++f)
+                finish.apply(out + f * plane, rows.size() * v.outputs.cols, group * c.group_filters() + f);
         }
     });
 }
@@ -114,30 +111,15 @@ void correlate_input(const T* g, const T* w, T* dx, Index samples, const Convolu
                 const Span rows = piece(i, blocks.rows, v.outputs.rows);
                 const Index n = rows.size() * v.outputs.cols;
                 for (Index f = 0; f < c.group_filters(); f += blocks.filters)
-                    gemm(true, false, channels.size() * v.taps(), n, std::min(blocks.filters, c.group_filters() - f),
-                         T(1), filters + f * depth, depth, gradients + f * plane + rows.first * v.outputs.cols, plane,
-                         f == 0 ? T(0) : T(1), scratch.data(), n);
+                    gemm(channels.size() * v.taps(), n, std::min(blocks.filters, c.group_filters() - f),
+                         Factor<T>{filters + f * depth, depth, true},
+                         Factor<T>{gradients + f * plane + rows.first * v.outputs.cols, plane}, scratch.data(), n,
+                         f > 0);
                 col2im(scratch.data(), channels.size(), v, rows, images);
             }
         }
     });
 }
-
-namespace {
-
-// dw as the sum of `parts` arrays of its size, always in the same order.
-template <class T>
-void sum_parts(const T* parts, Index count, Index size, T* dw) {
-    parallel_for(size, 16'384, [&](Index begin, Index end) {
-        std::copy(parts + begin, parts + end, dw + begin);
-        for (Index part = 1; part < count; ++part) {
-            const T* summand = parts + part * size;
-            for (Index i = begin; i < end; ++i) dw[i] += summand[i];
-        }
-    });
-}
-
-}  // namespace
 
 template <class T>
 void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convolution& c) {
@@ -169,21 +151,16 @@ void correlate_kernel(const T* x, const T* g, T* dw, Index samples, const Convol
                 const T* gradients = g + image_group * c.group_filters() * plane + rows.first * v.outputs.cols;
                 const auto columns = columns_of(images, channels.size(), v, rows, scratch.data());
                 for (Index f = 0; f < c.group_filters(); f += blocks.filters)
-                    gemm(false, true, std::min(blocks.filters, c.group_filters() - f), k, rows.size() * v.outputs.cols,
-                         T(1), gradients + f * plane, plane, columns.elements, columns.stride,
-                         unit == part_span.first ? T(0) : T(1), out + f * depth, depth);
+                    gemm(std::min(blocks.filters, c.group_filters() - f), k, rows.size() * v.outputs.cols,
+                         Factor<T>{gradients + f * plane, plane}, columns.turned(), out + f * depth, depth,
+                         unit > part_span.first);
             }
         }
     });
     if (parts > 1) sum_parts(totals, parts, size, dw);
 }
 
-Convolution turned(const Convolution& c) {
-    const Windows& v = c.windows;
-    const Pair padding(v.dilation.rows * (v.kernel.rows - 1) - v.padding.rows,
-                       v.dilation.cols * (v.kernel.cols - 1) - v.padding.cols);
-    return {c.filters, c.channels, c.groups, {v.outputs, v.kernel, Pair(1), v.dilation, padding, v.image}};
-}
+Convolution turned(const Convolution& c) { return {c.filters, c.channels, c.groups, c.windows.turned()}; }
 
 template <class T>
 void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
@@ -198,8 +175,8 @@ void turn_kernel(const T* w, T* turned_w, const Convolution& c) {
     }
 }
 
-template void correlate(const float*, const float*, float*, Index, const Convolution&);
-template void correlate(const double*, const double*, double*, Index, const Convolution&);
+template void correlate(const float*, const float*, float*, Index, const Convolution&, const Finish<float>&);
+template void correlate(const double*, const double*, double*, Index, const Convolution&, const Finish<double>&);
 template void correlate_input(const float*, const float*, float*, Index, const Convolution&);
 template void correlate_input(const double*, const double*, double*, Index, const Convolution&);
 template void correlate_kernel(const float*, const float*, float*, Index, const Convolution&);

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <xtape/autograd/kernels/convolution.hpp>
+#include <xtape/autograd/kernels/convolution_finish.hpp>
 
 /// Convolution as matrix products with im2col, for every stride, dilation, group and element type. Work is cut into
 /// blocks whose bounds follow from the shapes alone. Nothing is empty here: the callers see to it.
 namespace xtape::kernels::columns {
 
 template <class T>
-void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& convolution);
+void correlate(const T* x, const T* w, T* y, Index samples, const Convolution& convolution,
+               const Finish<T>& finish = {});
 
 /// dx from g.
 template <class T>

@@ -10,33 +10,10 @@ namespace xtape::kernels {
 
 namespace {
 
-// Windows of four that neither overlap nor leave the image.
-bool is_2x2(const Windows& v) {
-    return v.kernel == Pair(2) && v.stride == Pair(2) && v.padding == Pair(0) && 2 * v.outputs.rows <= v.image.rows &&
-           2 * v.outputs.cols <= v.image.cols;
-}
-
 Index planes_of(const Array& x) { return x.shape(0) * x.shape(1); }
 
 // Planes of some 32 K elements.
 Index planes_per_piece(const Windows& v) { return std::max<Index>(1, 32'768 / std::max<Index>(1, v.image_size())); }
-
-// Whether a whole vector fits from row i of the outputs on, and two from both of its image rows.
-template <class T>
-bool is_open(const Windows& v, Index i) {
-    constexpr Index lanes = PairsOfRows<T>::lanes;
-    return i * v.outputs.cols + lanes <= v.output_size() && (2 * i + 1) * v.image.cols + 2 * lanes <= v.image_size();
-}
-
-template <class T>
-void max_plane_2x2(const T* x, const Windows& v, T* y, std::uint8_t* codes) {
-    for (Index i = 0; i < v.outputs.rows; ++i) {
-        const T* top = x + 2 * i * v.image.cols;
-        const Index at = i * v.outputs.cols;
-        PairsOfRows<T>::maxima(top, top + v.image.cols, v.outputs.cols, is_open<T>(v, i), y + at,
-                               codes ? codes + at : nullptr);
-    }
-}
 
 template <class T>
 using Place = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
@@ -161,20 +138,6 @@ void each_place(const Windows& v, const PoolCodes& codes, Index begin, Index end
         each_place(v, codes.words(), begin, end, f);
 }
 
-template <class T>
-void spread_plane_2x2(const T* g, const std::uint8_t* codes, const Windows& v, T* dx) {
-    const Index width = v.image.cols, covered = 2 * v.outputs.cols;
-    for (Index i = 0; i < v.outputs.rows; ++i) {
-        T* top = dx + 2 * i * width;
-        T* bottom = top + width;
-        const Index at = i * v.outputs.cols;
-        PairsOfRows<T>::spread(g + at, codes + at, v.outputs.cols, is_open<T>(v, i), top, bottom);
-        std::fill(top + covered, top + width, T(0));
-        std::fill(bottom + covered, bottom + width, T(0));
-    }
-    std::fill(dx + 2 * v.outputs.rows * width, dx + v.image_size(), T(0));
-}
-
 }  // namespace
 
 Array max_pool(const Array& x, const Windows& v, PoolCodes* codes) {
@@ -188,8 +151,8 @@ Array max_pool(const Array& x, const Windows& v, PoolCodes* codes) {
         parallel_for(planes_of(x), planes_per_piece(v), [&](Index begin, Index end) {
             if (is_2x2(v)) {
                 for (Index p = begin; p < end; ++p)
-                    max_plane_2x2(from + p * v.image_size(), v, to + p * outputs,
-                                  codes ? codes->bytes() + p * outputs : nullptr);
+                    max_plane_2x2<false>(from + p * v.image_size(), v, to + p * outputs,
+                                         codes ? codes->bytes() + p * outputs : nullptr);
                 return;
             }
             const MaxRows<T> rows(v);

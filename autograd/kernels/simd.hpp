@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include <xsimd/xsimd.hpp>
 
 #include <xtape/autograd/kernels/vector.hpp>
@@ -37,16 +41,31 @@ Batch<T> as_batch(const Vector<T>& v) {
 /// that an element's bits do not depend on where a piece of work ends.
 template <class T>
 Batch<T> load_partial(const T* from, Index n, T fill = T(1)) {
+#if defined(__AVX512F__)  // xsimd has no masked loads and stores
+    const Batch<T> rest(fill);
+    if constexpr (sizeof(T) == 4)
+        return Batch<T>(_mm512_mask_loadu_ps(rest, static_cast<__mmask16>((1U << n) - 1), from));
+    else
+        return Batch<T>(_mm512_mask_loadu_pd(rest, static_cast<__mmask8>((1U << n) - 1), from));
+#else
     alignas(64) T buffer[lanes<T>];
     std::fill(std::copy_n(from, n, buffer), buffer + lanes<T>, fill);
     return Batch<T>::load_aligned(buffer);
+#endif
 }
 
 template <class T>
 void store_partial(T* to, Batch<T> value, Index n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1U << n) - 1), value);
+    else
+        _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1U << n) - 1), value);
+#else
     alignas(64) T buffer[lanes<T>];
     value.store_aligned(buffer);
     std::copy_n(buffer, n, to);
+#endif
 }
 
 /// f of each lane by itself: for functions that only the C library computes well.

@@ -8,13 +8,27 @@
 #include <xtape/autograd/kernels/map.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/reduce.hpp>
-#include <xtape/autograd/kernels/simd.hpp>
+#include <xtape/autograd/kernels/runs.hpp>
 
 namespace xtape::kernels {
 namespace {
 
 constexpr Index longest_row = 1 << 12;  // taken at once; stays in the first-level cache
 constexpr Index elements_per_piece = 1 << 13;
+
+/// Whether the elements along the axis lie together and are few enough to be passed over several times.
+bool by_rows(const Shape& shape, Index axis) {
+    const auto is_one = [](Index size) { return size == 1; };
+    return shape[axis] <= longest_row && std::all_of(shape.begin() + axis + 1, shape.end(), is_one);
+}
+
+/// Calls row(offset) for each row of `length` elements.
+template <class F>
+void each_row(Index size, Index length, const F& row) {
+    parallel_for(size / length, std::max<Index>(1, elements_per_piece / length), [&](Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) row(i * length);
+    });
+}
 
 /// e^(x - maximum) / scale, scale being the sum of the numerators.
 struct Softmax {
@@ -25,6 +39,15 @@ struct Softmax {
     template <class V>
     static V scale(const V& sum) {
         return sum;
+    }
+    /// What a row of g adds to the sum that the gradient needs.
+    template <class V>
+    static V term(const V& g, const V& y) {
+        return g * y;
+    }
+    template <class V>
+    static V gradient(const V& g, const V& y, const V& sum) {
+        return y * (g - sum);
     }
 };
 
@@ -38,59 +61,30 @@ struct LogSoftmax {
     static V scale(const V& sum) {
         return log(sum);
     }
+    template <class V>
+    static V term(const V& g, const V&) {
+        return g;
+    }
+    template <class V>
+    static V gradient(const V& g, const V& y, const V& sum) {
+        return g - exp(y) * sum;
+    }
 };
-
-/// Calls f(position, size) for the batches of n elements; size is less than a whole batch only for the last.
-template <class T, class F>
-void each_batch(Index n, F&& f) {
-    Index i = 0;
-    for (; i + lanes<T> <= n; i += lanes<T>) f(i, lanes<T>);
-    if (i < n) f(i, n - i);
-}
-
-template <class T>
-Batch<T> load(const T* from, Index size, T fill) {
-    return size == lanes<T> ? Batch<T>::load_unaligned(from) : load_partial(from, size, fill);
-}
-
-template <class T>
-void store(T* to, const Batch<T>& value, Index size) {
-    if (size == lanes<T>)
-        value.store_unaligned(to);
-    else
-        store_partial(to, value, size);
-}
 
 /// One row of contiguous elements, from x to y, which may be the same.
 template <class Function, class T>
 void normalise_row(const T* x, T* y, Index n) {
-    constexpr T lowest = -std::numeric_limits<T>::infinity();
-    alignas(64) T lane[lanes<T>];
-
-    Batch<T> maxima(lowest);
-    each_batch<T>(n, [&](Index i, Index size) {
-        const Batch<T> v = load(x + i, size, lowest);
-        maxima = xsimd::select((v > maxima) | xsimd::isnan(v), v, maxima);
-    });
-    maxima.store_aligned(lane);
-    T top = lane[0];
-    for (T v : lane) top = v > top || v != v ? v : top;
-    const Batch<T> maximum(top);
-
     constexpr bool keeps_exponentials = std::is_same_v<Function, Softmax>;
-    Batch<T> sums(T{0});
-    each_batch<T>(n, [&](Index i, Index size) {
+    constexpr T lowest = -std::numeric_limits<T>::infinity();
+    const Batch<T> maximum(largest_of_run(x, n));
+    const T sum = sums_of_run<T, 1>(n, [&](Index i, Index size) {
         const Batch<T> e = exp(load(x + i, size, lowest) - maximum);
-        sums += e;
         if (keeps_exponentials) store(y + i, e, size);
-    });
-    sums.store_aligned(lane);
-    T sum{0};
-    for (T v : lane) sum += v;
+        return std::array{e};
+    })[0];
     const Batch<T> scale = Function::scale(Batch<T>(sum));
-
     each_batch<T>(n, [&](Index i, Index size) {
-        const Batch<T> v = load(keeps_exponentials ? y + i : x + i, size, T{0});
+        const Batch<T> v = load(keeps_exponentials ? y + i : x + i, size);
         store(y + i, keeps_exponentials ? v / scale : Function::normalised(v, maximum, scale), size);
     });
 }
@@ -98,21 +92,16 @@ void normalise_row(const T* x, T* y, Index n) {
 template <class Function>
 Array normalise(Array x, Index axis) {
     const Shape shape = x.shape();
-    const Index length = shape[axis];
     if (x.size() == 0) return x;
 
-    const bool contiguous = std::all_of(shape.begin() + axis + 1, shape.end(), [](Index size) { return size == 1; });
-    if (contiguous && length <= longest_row) {
+    if (by_rows(shape, axis)) {
         Array y = x.unique() ? x : Array::uninitialized(shape, x.dtype());
         dispatch(x.dtype(), [&](auto tag) {
             using T = decltype(tag);
             const T* const from = x.data<T>();
             T* const to = y.mutable_data<T>();
-            parallel_for(x.size() / length, std::max<Index>(1, elements_per_piece / length),
-                         [&](Index begin, Index end) {
-                             for (Index row = begin; row < end; ++row)
-                                 normalise_row<Function>(from + row * length, to + row * length, length);
-                         });
+            each_row(x.size(), shape[axis],
+                     [&](Index row) { normalise_row<Function>(from + row, to + row, shape[axis]); });
         });
         return y;
     }
@@ -123,9 +112,41 @@ Array normalise(Array x, Index axis) {
     return map_broadcast(shape, normalised, std::move(x), std::move(maxima), std::move(scales));
 }
 
+template <class Function>
+Array gradient(Array g, const Array& y, Index axis) {
+    const Shape shape = y.shape();
+    const auto term = [](const auto& a, const auto& b) { return Function::term(a, b); };
+    const auto for_x = [](const auto& a, const auto& b, const auto& sum) { return Function::gradient(a, b, sum); };
+    if (y.size() == 0) return g;
+
+    if (by_rows(shape, axis)) {
+        Array dx = g.unique() ? g : Array::uninitialized(shape, y.dtype());
+        dispatch(y.dtype(), [&](auto tag) {
+            using T = decltype(tag);
+            const T *const slopes = std::as_const(g).data<T>(), *const values = y.data<T>();
+            T* const out = dx.mutable_data<T>();
+            each_row(y.size(), shape[axis], [&](Index row) {
+                const auto from_g = [&](Index i, Index size) { return load(slopes + row + i, size); };
+                const auto from_y = [&](Index i, Index size) { return load(values + row + i, size); };
+                const Batch<T> sum(sums_of_run<T, 1>(shape[axis], [&](Index i, Index size) {
+                    return std::array{term(from_g(i, size), from_y(i, size))};
+                })[0]);
+                each_batch<T>(shape[axis], [&](Index i, Index size) {
+                    store(out + row + i, for_x(from_g(i, size), from_y(i, size), sum), size);
+                });
+            });
+        });
+        return dx;
+    }
+    Array sum = reduce_sum(map_broadcast(shape, term, g, y), {axis}, true);
+    return map_broadcast(shape, for_x, std::move(g), y, std::move(sum));
+}
+
 }  // namespace
 
 Array softmax(Array x, Index axis) { return normalise<Softmax>(std::move(x), axis); }
+Array softmax_gradient(Array g, const Array& y, Index axis) { return gradient<Softmax>(std::move(g), y, axis); }
 Array log_softmax(Array x, Index axis) { return normalise<LogSoftmax>(std::move(x), axis); }
+Array log_softmax_gradient(Array g, const Array& y, Index axis) { return gradient<LogSoftmax>(std::move(g), y, axis); }
 
 }  // namespace xtape::kernels

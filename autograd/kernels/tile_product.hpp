@@ -26,13 +26,7 @@ template <class T, Layout layout, Index height, Index width>
 void product_tile(Index depth, const T* a, Index a_stride, const T* b, Index b_stride, T* c, Index c_stride,
                   bool accumulate) {
     constexpr Index lanes = vector_lanes<T>;
-    Vector<T> sum[height][width];
-#pragma GCC unroll 16
-    for (Index i = 0; i < height; ++i) {
-#pragma GCC unroll 4
-        for (Index j = 0; j < width; ++j)
-            sum[i][j] = accumulate ? load_vector(c + i * c_stride + j * lanes) : Vector<T>{};
-    }
+    Vector<T> sum[height][width] = {};
 #pragma GCC unroll 2
     for (Index k = 0; k < depth; ++k) {
         Vector<T> row[width];
@@ -49,7 +43,10 @@ void product_tile(Index depth, const T* a, Index a_stride, const T* b, Index b_s
 #pragma GCC unroll 16
     for (Index i = 0; i < height; ++i) {
 #pragma GCC unroll 4
-        for (Index j = 0; j < width; ++j) store_vector(c + i * c_stride + j * lanes, sum[i][j]);
+        for (Index j = 0; j < width; ++j) {
+            T* const to = c + i * c_stride + j * lanes;
+            store_vector(to, accumulate ? load_vector(to) + sum[i][j] : sum[i][j]);
+        }
     }
 }
 
@@ -90,7 +87,7 @@ void product_columns(Index rows, Index vectors, Index depth, const T* a, Index a
 
 /// C = A B, or C += A B: `rows` x `columns`, summed over `depth`. B and C are row-major; `columns` is a multiple of
 /// vector_lanes<T>, so B and C are padded to that. What is read of B should stay in L1 or L2 cache: nothing is packed.
-/// Each element is one chain of multiply-adds in order of depth, however the tiles lie.
+/// Each element is one chain of multiply-adds in order of depth, however the tiles lie, and is then added to what C held.
 template <class T, Layout layout>
 void tile_product(Index rows, Index columns, Index depth, const T* a, Index a_stride, const T* b, Index b_stride, T* c,
                   Index c_stride, bool accumulate) {

@@ -26,10 +26,13 @@ public:
         Row rows[side];
 #pragma GCC unroll 16
         for (Index i = 0; i < side; ++i) rows[i] = load_vector(from + i * from_stride);
-        swap_blocks<side / 2>(rows);
+        transpose(rows);
 #pragma GCC unroll 16
         for (Index i = 0; i < side; ++i) store(to + i * to_stride, rows[i]);
     }
+
+    /// Of `side` vectors, in place.
+    static void transpose(Vector<T>* rows) { swap_blocks<side / 2>(rows); }
 
 private:
     using Row = Vector<T>;

@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include <xtape/autograd/shape.hpp>
 
 /// One register of numbers, as the compiler's vector extension has it: for kernels that place values in registers
@@ -45,6 +49,34 @@ Vector<T> load_vector(const T* from) {
 template <class T>
 void store_vector(T* to, const Vector<T>& v) {
     std::memcpy(to, &v, sizeof v);
+}
+
+/// The first `count` lanes from memory, the others 0; count is at most vector_lanes<T>.
+template <class T>
+Vector<T> load_vector(const T* from, Index count) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<Vector<T>>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), from));
+    else
+        return reinterpret_cast<Vector<T>>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1), from));
+#else
+    Vector<T> v{};
+    std::memcpy(&v, from, static_cast<std::size_t>(count) * sizeof(T));
+    return v;
+#endif
+}
+
+/// The first `count` lanes to memory; count is at most vector_lanes<T>.
+template <class T>
+void store_vector(T* to, const Vector<T>& v, Index count) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1U << count) - 1), reinterpret_cast<__m512>(v));
+    else
+        _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1U << count) - 1), reinterpret_cast<__m512d>(v));
+#else
+    std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(T));
+#endif
 }
 
 /// `value` in every lane. The subtraction is folded away, for x - 0 is x whatever x is; x + 0 would be a real addition.

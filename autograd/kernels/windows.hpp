@@ -21,6 +21,12 @@ struct Windows {
     Index output_size() const { return outputs.rows * outputs.cols; }
     /// Whether every window is one pixel and every pixel one window.
     bool pointwise() const { return taps() == 1 && stride == Pair(1) && padding == Pair(0) && outputs == image; }
+    /// With stride 1 the image's gradient sees the outputs' through the turned kernel and these windows.
+    Windows turned() const {
+        const Pair around(dilation.rows * (kernel.rows - 1) - padding.rows,
+                          dilation.cols * (kernel.cols - 1) - padding.cols);
+        return {outputs, kernel, stride, dilation, around, image};
+    }
 };
 
 /// Positions [first, last) along one axis.

@@ -1,9 +1,14 @@
 #include <xtape/autograd/ops.hpp>
 
+#include <array>
+
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/relu.hpp>
 #include <xtape/autograd/ops/slopes.hpp>
 
 /// Activations: element-wise functions that saturate or bend.
@@ -54,6 +59,22 @@ Variable log_sigmoid(Variable x, Where where) {
         [](Variable g, const Variable& in) { return std::move(g) * sigmoid_of_negative(in, Where::here()); });
 }
 
+Variable sigmoid_cross_entropy(Variable z, Variable y, Where where) {
+    if (z.shape() != y.shape())
+        throw ShapeError(fmt::format("sigmoid_cross_entropy: shapes differ: z {} != y {}", to_string(z.shape()),
+                                     to_string(y.shape())),
+                         where);
+    match_dtypes("sigmoid_cross_entropy", z, y, where);
+    // One of both terms is 0 for labels of 0 and 1, so that a small loss keeps its digits.
+    const auto loss = [](auto v, auto t) {
+        return xsimd::log1p(exp_minus_abs(v)) + xsimd::select(v > like(v, 0), (like(t, 1) - t) * v, -(t * v));
+    };
+    return elementwise_keeping(
+        "sigmoid_cross_entropy", where, loss, std::array{std::move(z), std::move(y)},
+        [](Variable g, Arguments in) { return sigmoid_cross_entropy_slope(std::move(g), in[0], in[1]); },
+        [](Variable g, Arguments in) { return scaled_product(std::move(g), in[0], -1); });
+}
+
 Variable softplus(Variable x, Where where) {
     return unary_of_input(
         "softplus", std::move(x), where,
@@ -65,6 +86,11 @@ Variable relu(Variable x, Where where) {
     return unary(
         "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); },
         [](Variable g, const Variable& y) { return gate(std::move(g), y); });
+}
+
+Variable record_relu(Variable y, Where where) {
+    auto dx = on(y, [](Variable g, const Variable& out) { return gate(std::move(g), out); });
+    return record("relu", where, std::move(y).array(), std::move(dx));
 }
 
 Variable leaky_relu(Variable x, double slope, Where where) {

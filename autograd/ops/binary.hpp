@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <utility>
 
 #include <xtape/autograd/kernels/map.hpp>
@@ -11,6 +12,12 @@ namespace xtape {
 
 /// Throws DtypeError, naming the cast, when dtypes differ; where casts are allowed (see AllowCasts) it casts to float64.
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where);
+/// The same for three.
+inline void match_dtypes(const char* op, Variable& a, Variable& b, Variable& c, Where where) {
+    match_dtypes(op, a, b, where);
+    match_dtypes(op, a, c, where);
+    match_dtypes(op, a, b, where);  // c may have been what a was cast for
+}
 /// The same for two operands that are arrays.
 inline void match_dtypes(const char* op, Operand& left, Operand& right, Where where) {
     if (left.variable().dtype() == right.variable().dtype()) return;
@@ -33,15 +40,30 @@ Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule
     if (!x.requires_grad() || !recording()) return Variable(kernels::map(std::move(x).array(), f));
     Array y = Array::uninitialized(x.shape(), x.dtype());
     kernels::map_into(y, f, x.array());
-    return record(op, where, std::move(y), Edge<Rule>{std::move(x), std::move(rule)});
+    return record(op, where, std::move(y), keeping(std::move(x), std::move(rule)));
 }
 
 /// A rule that uses the operation's argument: rule(g, x).
 template <class F, class Rule>
 Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    return unary_keeping(op, std::move(x), where, f, [rule = std::move(rule)](Variable g, Arguments in) {
-        return rule(std::move(g), in[0]);
-    });
+    return unary_keeping(op, std::move(x), where, f,
+                         [rule = std::move(rule)](Variable g, Arguments in) { return rule(std::move(g), in[0]); });
+}
+
+/// y = f(x...) of operands in one dtype that broadcast to the first; the node keeps them all: rule(g, arguments).
+template <class F, class... Rules, std::size_t... I>
+Variable elementwise_keeping(const char* op, Where where, const F& f, std::index_sequence<I...>,
+                             std::array<Variable, sizeof...(Rules)> x, Rules... rules) {
+    const Shape shape = x[0].shape();
+    if (!recording() || !(x[I].requires_grad() || ...))
+        return Variable(kernels::map_broadcast(shape, f, std::move(x[I]).array()...));
+    Array y = Array::uninitialized(shape, x[0].dtype());
+    kernels::map_into(y, f, x[I].array()...);
+    return record(op, where, std::move(y), keeping(std::move(x[I]), std::move(rules))...);
+}
+template <class F, std::size_t N, class... Rules>
+Variable elementwise_keeping(const char* op, Where where, const F& f, std::array<Variable, N> x, Rules... rules) {
+    return elementwise_keeping(op, where, f, std::make_index_sequence<N>(), std::move(x), std::move(rules)...);
 }
 
 /// A rule of a binary operation that uses the other operand and nothing else: rule(g, other).
@@ -99,9 +121,7 @@ auto on_broadcast(const Variable& x, const Shape& shape, Rule rule) {
 /// An edge for an operand that is done with, with its value where the other's rule uses that.
 template <class Rule>
 Edge<Rule> last_use(Operand&& x, bool kept, Rule rule) {
-    const bool wanted = x.variable().requires_grad();
-    Variable argument = kept ? std::move(x).variable() : Variable(Array(), std::move(x).node());
-    return {std::move(argument), wanted ? std::optional<Rule>(std::move(rule)) : std::nullopt};
+    return keeping(kept ? std::move(x).variable() : Variable(Array(), std::move(x).node()), std::move(rule));
 }
 
 /// f(x, number) or f(number, x).

@@ -6,30 +6,43 @@
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
+#include <xtape/autograd/ops/relu.hpp>
 #include <xtape/autograd/tape.hpp>
 
 namespace xtape {
 
 namespace {
 
+/// x with its array only if other's gradient needs that.
+Variable value_for(const Variable& other, const Variable& x) {
+    return other.requires_grad() ? x : Variable(Array(), x.node());
+}
+
 /// C = op(A) op(B) over the last two axes, batch axes broadcast. Its gradients are again such products with other
 /// flags, so that nothing is ever transposed in memory:
 /// dA = G op(B)^T, transposed when A is;  dB = op(A)^T G, transposed when B is.
 Variable product(const char* op, const Variable& a, bool trans_a, const Variable& b, bool trans_b, Where where) {
-    auto da = on(a, [op, b, trans_a, trans_b, shape = a.shape(), where](const Variable& g) {
-        return sum_to(trans_a ? product(op, b, trans_b, g, true, where) : product(op, g, false, b, !trans_b, where),
-                      shape, where);
+    Array y = kernels::matmul(a.array(), trans_a, b.array(), trans_b);
+    if (!recording() || !(a.requires_grad() || b.requires_grad())) return Variable(std::move(y));
+    auto da = keeping(value_for(b, a), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+        return sum_to(trans_a ? product(op, in[1], trans_b, g, true, where)
+                              : product(op, g, false, in[1], !trans_b, where),
+                      in[0].node()->shape, where);
     });
-    auto db = on(b, [op, a, trans_a, trans_b, shape = b.shape(), where](const Variable& g) {
-        return sum_to(trans_b ? product(op, g, true, a, trans_a, where) : product(op, a, !trans_a, g, false, where),
-                      shape, where);
+    auto db = keeping(value_for(a, b), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+        return sum_to(trans_b ? product(op, g, true, in[0], trans_a, where)
+                              : product(op, in[0], !trans_a, g, false, where),
+                      in[1].node()->shape, where);
     });
-    return record(op, where, kernels::matmul(a.array(), trans_a, b.array(), trans_b), std::move(da), std::move(db));
+    return record(op, where, std::move(y), std::move(da), std::move(db));
 }
 
 Variable product(const char* op, const Variable& a, const Variable& b, Where where) {
     return product(op, a, false, b, false, where);
 }
+
+/// Rows of length shape.back() in an array.
+Index rows_of(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1).count(); }
 
 /// The axes before the matrices.
 Shape batches(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2); }
@@ -40,7 +53,55 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
             fmt::format("{}: needs two 1-D arrays: {} and {}", op, to_string(a.shape()), to_string(b.shape())), where);
 }
 
+/// relu is computed with the rest, but recorded as a node of its own, so that its rule is relu's.
+Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where where) {
+    const auto all = [&] {
+        return fmt::format("X {}, W {}, bias {}", to_string(x.shape()), to_string(w.shape()), to_string(bias.shape()));
+    };
+    if (x.rank() == 0 || w.rank() != 2 || bias.rank() != 1)
+        throw ShapeError(fmt::format("linear: needs X (..., in), W (in, out) and bias (out,): {}", all()), where);
+    if (x.shape().back() != w.shape()[0])
+        throw ShapeError(fmt::format("linear: inner sizes differ: {}, {} != {}", all(), x.shape().back(), w.shape()[0]),
+                         where);
+    if (bias.shape()[0] != w.shape()[1])
+        throw ShapeError(
+            fmt::format("linear: the bias does not fit: {}, {} != {}", all(), bias.shape()[0], w.shape()[1]), where);
+    match_dtypes("linear", x, w, bias, where);
+
+    Shape shape = x.shape();
+    shape[shape.rank() - 1] = w.shape()[1];
+    if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), w.shape()[0]}, where);
+
+    Variable y(kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu}));
+    if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
+        const bool to_x = x.requires_grad(), to_w = w.requires_grad();
+        const auto done_with = [](Variable& argument, bool kept) {
+            return kept ? std::move(argument) : Variable(Array(), std::move(argument).node());
+        };
+        auto dx = keeping(done_with(x, to_w), [where](const Variable& g, Arguments in) {
+            return product("linear", g, false, in[1], true, where);
+        });
+        auto dw = keeping(done_with(w, to_x), [where](const Variable& g, Arguments in) {
+            return product("linear", in[0], true, g, false, where);
+        });
+        auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum(std::move(g), {0}, false, where); });
+        y = record("linear", where, std::move(y).array(), std::move(dx), std::move(dw), std::move(dbias));
+        if (with_relu) y = record_relu(std::move(y), where);
+    }
+    return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
+}
+
 }  // namespace
+
+Variable linear(Variable x, Variable w, Variable bias, Where where) {
+    return affine(std::move(x), std::move(w), std::move(bias), false, where);
+}
+
+Variable linear_relu(Variable x, Variable w, Variable bias, Where where) {
+    // Whoever looks at the tape sees what goes into relu.
+    if (KeepOutputs::active()) return relu(linear(std::move(x), std::move(w), std::move(bias), where), where);
+    return affine(std::move(x), std::move(w), std::move(bias), true, where);
+}
 
 Variable matmul(Variable a, Variable b, Where where) {
     const Shape shape_a = a.shape(), shape_b = b.shape();
@@ -64,8 +125,7 @@ Variable matmul(Variable a, Variable b, Where where) {
 
     // One matrix for a whole batch of others: their rows are rows of one product, and its gradient needs no sum.
     if (b.rank() == 2 && a.rank() > 2) {
-        const Index rows = Shape(a.shape().begin(), a.shape().end() - 1).count();
-        a = reshape(std::move(a), {rows, inner}, where);
+        a = reshape(std::move(a), {rows_of(a.shape()), inner}, where);
     }
     return reshape(product("matmul", a, b, where), shape, where);
 }

@@ -1,5 +1,8 @@
 #include <xtape/autograd/ops/recognise.hpp>
 
+#include <memory>
+#include <utility>
+
 #include <xtape/autograd/ops/softmax.hpp>
 
 namespace xtape {
@@ -19,9 +22,17 @@ struct Sigmoid {
     }
 };
 
-/// y, which goes around x by this rule.
-Variable around(Variable y, const Variable& x, Variable (*rule)(const Variable&, const Variable&)) {
-    if (y.node()) y.node()->bypass.reset(new Node::Bypass{x, rule});
+template <class Rule>
+struct BypassBy final : Node::Bypass {
+    BypassBy(Variable x, Rule by) : Bypass(std::move(x)), rule(std::move(by)) {}
+    Variable pull(const Variable& g) const override { return rule(g, operand); }
+    Rule rule;
+};
+
+/// y, which goes around x by this rule(g, x).
+template <class Rule>
+Variable around(Variable y, const Variable& x, Rule rule) {
+    if (y.node()) y.node()->bypass = std::make_unique<BypassBy<Rule>>(x, std::move(rule));
     return y;
 }
 
@@ -33,6 +44,14 @@ std::optional<Variable> complement_of_sigmoid(const Operand& a, const Operand& b
     if (!of.argument) return std::nullopt;
     Variable y = of.of_negative ? sigmoid(*of.argument, a.where()) : sigmoid_of_negative(*of.argument, a.where());
     return around(std::move(y), b.variable(), [](const Variable& g, const Variable&) { return -g; });
+}
+
+std::optional<Variable> log_loss_of_sigmoid(const Variable& a, const Variable& y, Where where) {
+    const Sigmoid of(a);
+    if (!of.argument || of.of_negative || !recording() || a.dtype() != y.dtype()) return std::nullopt;
+    return around(sigmoid_cross_entropy(*of.argument, y, where), a, [y](const Variable& g, const Variable& operand) {
+        return g * ((1 - y) / (1 - operand) - y / operand);
+    });
 }
 
 std::optional<Variable> log_of_recognised(const Variable& x, Where where) {

@@ -19,6 +19,9 @@ Variable sigmoid_of_negative(Variable x, Where where);
 /// sigmoid(-z) when a - b is 1 - sigmoid(z).
 std::optional<Variable> complement_of_sigmoid(const Operand& a, const Operand& b);
 
+/// sigmoid_cross_entropy(z, y), which is -(y log a + (1 - y) log(1 - a)), when a is sigmoid(z) of y's dtype.
+std::optional<Variable> log_loss_of_sigmoid(const Variable& a, const Variable& y, Where where);
+
 /// log_sigmoid(z) or log_softmax(z) when x is sigmoid(z) or softmax(z).
 std::optional<Variable> log_of_recognised(const Variable& x, Where where);
 

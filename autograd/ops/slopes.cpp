@@ -46,11 +46,27 @@ Variable gate(Variable g, const Variable& y, double slope) {
 }
 
 Variable sigmoid_slope(Variable g, Variable s, double factor) {
-    auto dg = on(g, [s, factor](Variable h) { return sigmoid_slope(std::move(h), s, factor); });
-    auto ds = on(s, [g, s, factor](Variable h) { return scaled_product(std::move(h), g, factor) * (1 - 2 * s); });
-    const auto slope = [factor](auto v, auto u) { return like(v, factor) * v * (u * (like(u, 1) - u)); };
-    Array y = in_one_pass(slope, std::move(g), std::move(s));
-    return record("sigmoid_slope", Where::here(), std::move(y), std::move(dg), std::move(ds));
+    return elementwise_keeping(
+        "sigmoid_slope", Where::here(),
+        [factor](auto v, auto u) { return like(v, factor) * v * (u * (like(u, 1) - u)); },
+        std::array{std::move(g), std::move(s)},
+        [factor](Variable h, Arguments in) { return sigmoid_slope(std::move(h), in[1], factor); },
+        [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], factor) * (1 - 2 * in[1]); });
+}
+
+Variable sigmoid_cross_entropy_slope(Variable g, Variable z, Variable y) {
+    // With y = 1 and y = 0 apart, for sigmoid(z) - y would lose the digits of a small difference.
+    const auto slope = [](auto v, auto u, auto t) {
+        const auto e = xsimd::exp(-xsimd::abs(u)), larger = like(u, 1) / (like(u, 1) + e), smaller = e * larger;
+        const auto positive = u > like(u, 0);
+        return v * ((like(t, 1) - t) * xsimd::select(positive, larger, smaller) -
+                    t * xsimd::select(positive, smaller, larger));
+    };
+    return elementwise_keeping(
+        "sigmoid_cross_entropy_slope", Where::here(), slope, std::array{std::move(g), std::move(z), std::move(y)},
+        [](Variable h, Arguments in) { return sigmoid_cross_entropy_slope(std::move(h), in[1], in[2]); },
+        [](Variable h, Arguments in) { return sigmoid_slope(std::move(h) * in[0], sigmoid(in[1])); },
+        [](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], -1); });
 }
 
 Variable tanh_slope(Variable g, Variable y) {

@@ -19,6 +19,9 @@ Variable gate(Variable g, const Variable& y, double slope = 0);
 /// factor g s (1 - s): g times the derivative of a sigmoid whose value is s, or of its complement with factor -1.
 Variable sigmoid_slope(Variable g, Variable s, double factor = 1);
 
+/// g (sigmoid(z) - y): g times the derivative of sigmoid_cross_entropy(z, y) in z.
+Variable sigmoid_cross_entropy_slope(Variable g, Variable z, Variable y);
+
 /// g (1 - y^2): g times the derivative of tanh where its value is y.
 Variable tanh_slope(Variable g, Variable y);
 

@@ -25,7 +25,8 @@ public:
         if (freed) detail::throw_freed(*this);
         if (!wanted[0]) return;
         const Variable y(y_, NodePtr(this));
-        out[0] = y * (g - sum(g * y, axis, true, where));
+        out[0] = recording() ? y * (g - sum(g * y, axis, true, where))
+                             : Variable(kernels::softmax_gradient(std::move(g).array(), y_, axis));
     }
 
     void free() override {
@@ -53,8 +54,9 @@ Variable softmax(Variable x, Index axis, Where where) {
 // log_softmax: y = x - log(sum(e^x));  dx = g - e^y sum(g)
 Variable log_softmax(Variable x, Index axis, Where where) {
     axis = shapes::axis("log_softmax", axis, x.rank(), where);
-    auto dx = on(x, [axis, where](const Variable& g, const Variable& y) {
-        return g - exp(y, where) * sum(g, axis, true, where);
+    auto dx = on(x, [axis, where](Variable g, const Variable& y) {
+        return recording() ? g - exp(y, where) * sum(g, axis, true, where)
+                           : Variable(kernels::log_softmax_gradient(std::move(g).array(), y.array(), axis));
     });
     return record("log_softmax", where, kernels::log_softmax(std::move(x).array(), axis), std::move(dx));
 }

@@ -136,6 +136,16 @@ Convolution correlate2d(const char* op, const Shape& x, const Shape& w, Pair str
     return {x[1], w[0], groups, arguments.over(last_two(x))};
 }
 
+Convolution conv2d(const char* op, const Shape& x, const Shape& w, const Shape& bias, Pair stride,
+                   const Padding& padding, Pair dilation, Index groups, Where where) {
+    const Convolution c = correlate2d(op, x, w, stride, padding, dilation, groups, where);
+    if (bias != Shape{c.filters})
+        throw ShapeError(
+            fmt::format("{}: the bias must be ({},), one number for each filter: {}", op, c.filters, to_string(bias)),
+            where);
+    return c;
+}
+
 Convolution conv_transpose2d(const Shape& x, const Shape& w, Pair stride, const Padding& padding, Pair output_padding,
                              Pair dilation, Index groups, Where where) {
     const char* const op = "conv_transpose2d";

@@ -11,6 +11,10 @@ namespace xtape::shapes {
 kernels::Convolution correlate2d(const char* op, const Shape& x, const Shape& w, Pair stride, const Padding& padding,
                                  Pair dilation, Index groups, Where where);
 
+/// The same with a bias (K,).
+kernels::Convolution conv2d(const char* op, const Shape& x, const Shape& w, const Shape& bias, Pair stride,
+                            const Padding& padding, Pair dilation, Index groups, Where where);
+
 /// The correlation whose input gradient takes x (N, K, H, W) and w (K, C / groups, h, w) to (N, C, H', W'), with
 /// H' = (H - 1) stride - padding + dilation (h - 1) + output_padding + 1, or H stride for `same`.
 kernels::Convolution conv_transpose2d(const Shape& x, const Shape& w, Pair stride, const Padding& padding,

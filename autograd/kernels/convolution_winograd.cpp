@@ -1,0 +1,103 @@
+#include <xtape/autograd/kernels/convolution_winograd.hpp>
+
+#include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
+
+namespace xtape::kernels::winograd {
+
+namespace {
+
+Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
+void run(const Correlation& correlation, const float* x, float* y, Index samples, const Finish<float>& finish) {
+    const Index group = correlation.group_rows(samples);
+    parallel_for(samples * correlation.tile_rows(), group, [&](Index begin, Index end) {
+        const Scratch<float> scratch(correlation.scratch_size(std::min(group, end - begin)));
+        for (Index row = begin; row < end; row += group)
+            correlation.run(x, y, {row, std::min(row + group, end)}, finish, scratch.data());
+    });
+}
+
+}  // namespace
+
+bool takes(const Convolution& c) {
+    const Windows& v = c.windows;
+    return v.kernel == Pair(3) && v.stride == Pair(1) && v.dilation == Pair(1) && c.groups == 1;
+}
+
+Index tile_count(Pair outputs, Tiling tiling) {
+    const Index size = static_cast<Index>(tiling);
+    return ceil_div(outputs.rows, size) * ceil_div(outputs.cols, size);
+}
+
+double products_per_output(Pair outputs, Tiling tiling) {
+    const Index positions = (static_cast<Index>(tiling) + 2) * (static_cast<Index>(tiling) + 2);
+    return static_cast<double>(positions * tile_count(outputs, tiling)) /
+           static_cast<double>(outputs.rows * outputs.cols);
+}
+
+Tiling tiling_of(Pair outputs) {
+    return products_per_output(outputs, Tiling::two) <= products_per_output(outputs, Tiling::four) ? Tiling::two
+                                                                                                   : Tiling::four;
+}
+
+namespace {
+
+// Sums of this many channels and filters stay in cache; transforming tiles anew for each such slice costs little.
+constexpr Index slice_size = 128;
+
+Span slice_of(Index i, Index slices, Index size) { return {size * i / slices, size * (i + 1) / slices}; }
+
+}  // namespace
+
+KernelSlices::KernelSlices(const Convolution& c, Tiling tiling)
+    : convolution_(c),
+      tiling_(tiling),
+      channel_slices_(ceil_div(c.channels, slice_size)),
+      filter_slices_(ceil_div(c.filters, slice_size)) {}
+
+Span KernelSlices::filters(Index slice) const {
+    return slice_of(slice % filter_slices_, filter_slices_, convolution_.filters);
+}
+
+KernelGradient KernelSlices::gradient(Index slice) const {
+    return {convolution_, slice_of(slice / filter_slices_, channel_slices_, convolution_.channels), filters(slice),
+            tiling_};
+}
+
+void correlate(const float* x, const float* w, float* y, Index samples, const Convolution& c,
+               const Finish<float>& finish, Tiling tiling) {
+    run(Correlation::of(w, c, tiling), x, y, samples, finish);
+}
+
+void correlate_input(const float* g, const float* w, float* dx, Index samples, const Convolution& c, Tiling tiling) {
+    run(Correlation::adjoint_of(w, c, tiling), g, dx, samples, {});
+}
+
+void correlate_kernel(const float* x, const float* g, float* dw, Index samples, const Convolution& c, Tiling tiling) {
+    constexpr Index most_parts = 16;
+    const KernelSlices all(c, tiling);
+    const Index slices = all.count();
+    const KernelGradient first = all.gradient(0);
+    const Index rows = samples * first.tile_rows(), group = std::min(first.group_rows(), rows);
+    const Index groups = ceil_div(rows, group), wanted = std::min(groups, std::max<Index>(4, most_parts / slices));
+    const Index part_rows = ceil_div(groups, wanted) * group;
+    const Index parts = ceil_div(rows, part_rows), size = c.kernel_shape().count();
+    const Scratch<float> partial(parts > 1 ? parts * size : 0);
+    float* const partials = parts > 1 ? partial.data() : dw;
+
+    parallel_for(parts * slices, 1, [&](Index begin, Index end) {
+        for (Index task = begin; task < end; ++task) {
+            const KernelGradient g_slice = all.gradient(task % slices);
+            const Index part = task / slices, last = std::min(rows, (part + 1) * part_rows);
+            const Scratch<float> sum(g_slice.sum_size()), scratch(g_slice.scratch_size(group));
+            for (Index row = part * part_rows; row < last; row += group)
+                g_slice.add(x, g, {row, std::min(row + group, last)}, row == part * part_rows, sum.data(),
+                            scratch.data());
+            g_slice.finish(sum.data(), partials + part * size);
+        }
+    });
+    if (parts > 1) sum_parts(partials, parts, size, dw);
+}
+
+}  // namespace xtape::kernels::winograd

@@ -1,0 +1,65 @@
+// Losses and normalisations, forward and backward.
+#include <memory>
+
+#include "rows.hpp"
+
+using namespace xtape;
+
+namespace bench {
+namespace {
+
+Run cross_entropy() {
+    const auto logits = std::make_shared<Parameter>(array(1, {4096, 1000}, 5));
+    const IntArray labels = label_array(2, 4096, 1000);
+    return silent_after_first([=](bool print) {
+        logits->zero_grad();
+        Variable loss = nn::cross_entropy(*logits, labels);
+        loss.backward();
+        if (print) output("loss", loss.array()), output("gradient", logits->grad());
+    });
+}
+
+/// Focal loss as somebody writes it who has only the formula.
+Run focal() {
+    const auto z = std::make_shared<Parameter>(array(1, {1000000}, 4));
+    const Variable t = bits(2, {1000000});
+    return silent_after_first([=](bool print) {
+        z->zero_grad();
+        Variable p = sigmoid(*z);
+        Variable q = t * p + (1 - t) * (1 - p);
+        Variable loss = mean(-square(1 - q) * log(q));
+        loss.backward();
+        if (print) output("loss", loss.array()), output("gradient", z->grad());
+    });
+}
+
+/// A normalising layer in the middle of a network: gradients of input, weight and bias.
+template <class Layer>
+Run normalization(Layer made, const Shape& shape) {
+    const auto layer = std::make_shared<Layer>(std::move(made));
+    layer->weight.assign(array(3, layer->weight.shape()));
+    layer->bias.assign(array(4, layer->bias.shape()));
+    const auto x = std::make_shared<Parameter>(array(1, shape));
+    const Variable g = array(2, shape);
+    return silent_after_first([=](bool print) {
+        Variable y = (*layer)(*x);
+        const auto gradients = pullback(y, g, {*x, layer->weight, layer->bias}, false, Where::here());
+        if (!print) return;
+        output("y", y.array());
+        for (std::size_t i = 0; i < 3; ++i) output("gradient." + std::to_string(i), gradients[i].array());
+    });
+}
+
+}  // namespace
+
+void add_operations(Rows& rows) {
+    rows["cross_entropy"] = [](const std::string&) { return cross_entropy(); };
+    rows["focal_plain"] = [](const std::string&) { return focal(); };
+    rows["norms"] = [](const std::string& which) {
+        if (which == "layer_norm (512, 1024)") return normalization(nn::LayerNorm(1024), {512, 1024});
+        if (which == "batch_norm (128, 64, 28, 28)") return normalization(nn::BatchNorm2d(64), {128, 64, 28, 28});
+        throw std::invalid_argument("no such case: " + which);
+    };
+}
+
+}  // namespace bench
