@@ -8,6 +8,7 @@
 #include <xtape/autograd/kernels/odometer.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/simd.hpp>
+#include <xtape/autograd/kernels/streaming.hpp>
 
 /// Element-wise passes: f takes and returns SIMD batches and is written once for both element types.
 namespace xtape::kernels {
@@ -32,29 +33,35 @@ struct Still {
     Batch<T> partial(Index, Index) const { return value; }
 };
 
+/// With `past_caches` an aligned output does not go through them; finish_past_caches() is the caller's.
 template <class T, class F, class... In>
-void map_run(T* out, Index n, const F& f, const In&... in) {
+void map_run(T* out, Index n, bool past_caches, const F& f, const In&... in) {
     Index i = 0;
-    for (; i + lanes<T> <= n; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
+    if (past_caches && is_aligned(out)) {
+        for (; i + lanes<T> <= n; i += lanes<T>) store_past_caches<T>(out + i, as_vector(f(in.whole(i)...)));
+    } else {
+        for (; i + lanes<T> <= n; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
+    }
     if (i < n) store_partial<T>(out + i, f(in.partial(i, n - i)...), n - i);
 }
 
 /// Picks Row or Still for each operand in turn, then runs.
 template <class T, std::size_t N, class F, class... In>
-void map_row(T* out, Index n, const F& f, const std::array<const T*, N>& from, const std::array<bool, N>& moves,
-             const In&... in) {
+void map_row(T* out, Index n, bool past_caches, const F& f, const std::array<const T*, N>& from,
+             const std::array<bool, N>& moves, const In&... in) {
     constexpr std::size_t k = sizeof...(In);
     if constexpr (k == N) {
-        map_run(out, n, f, in...);
+        map_run(out, n, past_caches, f, in...);
     } else if (moves[k]) {
-        map_row(out, n, f, from, moves, in..., Row<T>{from[k]});
+        map_row(out, n, past_caches, f, from, moves, in..., Row<T>{from[k]});
     } else {
-        map_row(out, n, f, from, moves, in..., Still<T>(from[k]));
+        map_row(out, n, past_caches, f, from, moves, in..., Still<T>(from[k]));
     }
 }
 
 template <class T, std::size_t N, class F>
-void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const T*, N>& in, const F& f) {
+void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const T*, N>& in, bool past_caches,
+                   const F& f) {
     const Index run = plan.run;
     const Index piece = std::min(run, map_grain);  // of one row
     const Index pieces = piece > 0 ? (run + piece - 1) / piece : 0;
@@ -65,9 +72,10 @@ void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const 
             const Index first = task % pieces * piece;
             std::array<const T*, N> from;
             for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + row.offset(k) + (plan.moves[k] ? first : 0);
-            map_row(out + task / pieces * run + first, std::min(piece, run - first), f, from, plan.moves);
+            map_row(out + task / pieces * run + first, std::min(piece, run - first), past_caches, f, from, plan.moves);
             if ((task + 1) % pieces == 0) row.next();
         }
+        if (past_caches) finish_past_caches();
     });
 }
 
@@ -80,10 +88,12 @@ void map_one(T* out, const F& f, const In*... in) {
 }
 
 template <class T, class F, class... In>
-void map_flat(T* out, Index n, const F& f, const In*... in) {
+void map_flat(T* out, Index n, bool past_caches, const F& f, const In*... in) {
     if (n == 1) return map_one(out, f, in...);
-    parallel_for(n, map_grain,
-                 [&](Index begin, Index end) { map_run(out + begin, end - begin, f, Row<T>{in + begin}...); });
+    parallel_for(n, map_grain, [&](Index begin, Index end) {
+        map_run(out + begin, end - begin, past_caches, f, Row<T>{in + begin}...);
+        if (past_caches) finish_past_caches();
+    });
 }
 
 }  // namespace detail
@@ -95,11 +105,14 @@ void map_into(Array& out, const F& f, const Arrays&... operands) {
     const bool flat = ((operands.size() == out.size()) && ...);  // then all differ in axes of size 1 at most
     dispatch(out.dtype(), [&](auto tag) {
         using T = decltype(tag);
+        T* const to = out.mutable_data<T>();
+        const bool in_place = ((operands.template data<T>() == to) || ...);
+        const bool past_caches = !in_place && exceeds_caches<T>(out.size());
         if (flat) {
-            detail::map_flat(out.mutable_data<T>(), out.size(), f, operands.template data<T>()...);
+            detail::map_flat(to, out.size(), past_caches, f, operands.template data<T>()...);
         } else if (out.size() > 0) {
             const auto plan = plan_broadcast<count>(out.shape(), {&operands.shape()...});
-            detail::map_broadcast<T, count>(plan, out.mutable_data<T>(), {operands.template data<T>()...}, f);
+            detail::map_broadcast<T, count>(plan, to, {operands.template data<T>()...}, past_caches, f);
         }
     });
 }

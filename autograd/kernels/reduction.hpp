@@ -6,6 +6,7 @@
 
 #include <xtape/autograd/array.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/reduction_runs.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/simd.hpp>
 
@@ -27,6 +28,12 @@ struct ReductionPlan {
 
     Index output_width() const { return inner_reduced ? 1 : run; }
     Index output_offset(Index i) const { return offset(kept_sizes, kept_strides, i); }
+    void output_offsets(Index first, Index count, Index* offsets) const {
+        if (kept_sizes.rank() > 1)
+            for (Index i = 0; i < count; ++i) offsets[i] = output_offset(first + i);
+        else
+            for (Index i = 0; i < count; ++i) offsets[i] = kept_sizes.empty() ? 0 : (first + i) * kept_strides[0];
+    }
     Index block_offset(Index i) const { return offset(reduced_sizes, reduced_strides, i); }
 
 private:
@@ -38,74 +45,6 @@ private:
         }
         return axis == 0 ? elements + i * strides[0] : 0;
     }
-};
-
-/// Combines elements of contiguous runs in four independent batches.
-template <class Op, class T>
-class RunAccumulator {
-public:
-    /// n >= lanes<T>. A long run goes by blocks with sums of their own, so that rounding grows with their number only.
-    void add(const T* x, Index n, T centre) {
-        constexpr Index block = 128 * lanes<T>;
-        for (; n >= 2 * block; x += block, n -= block) {
-            RunAccumulator part;
-            part.add_block(x, block, centre);
-            join(part);
-        }
-        add_block(x, n, centre);
-    }
-
-    T total() const {
-        alignas(64) T lane[lanes<T>];
-        Op::combine(Op::combine(first_, second_), Op::combine(third_, fourth_)).store_aligned(lane);
-        return fold<lanes<T>>(lane);
-    }
-
-private:
-    void add_block(const T* x, Index n, T centre) {
-        constexpr Index N = lanes<T>;
-        const Batch<T> c(centre);
-        const auto mapped = [&](Index i) { return Op::map(Batch<T>::load_unaligned(x + i), c); };
-        Index i = 0;
-        for (; i + 4 * N <= n; i += 4 * N) {
-            first_ = Op::combine(first_, mapped(i));
-            second_ = Op::combine(second_, mapped(i + N));
-            third_ = Op::combine(third_, mapped(i + 2 * N));
-            fourth_ = Op::combine(fourth_, mapped(i + 3 * N));
-        }
-        if (i + N <= n) first_ = Op::combine(first_, mapped(i));
-        if (i + 2 * N <= n) second_ = Op::combine(second_, mapped(i + N));
-        if (i + 3 * N <= n) third_ = Op::combine(third_, mapped(i + 2 * N));
-        if (const Index left = n % N; left > 0) {  // the last whole batch once more, without the lanes already counted
-            const auto counted = Batch<T>::load_unaligned(lane_numbers.data()) < Batch<T>(static_cast<T>(N - left));
-            const Batch<T> last = Batch<T>::load_unaligned(x + n - N);
-            fourth_ = Op::combine(fourth_, Op::map(xsimd::select(counted, Op::padding(c), last), c));
-        }
-    }
-
-    void join(const RunAccumulator& part) {
-        first_ = Op::combine(first_, part.first_);
-        second_ = Op::combine(second_, part.second_);
-        third_ = Op::combine(third_, part.third_);
-        fourth_ = Op::combine(fourth_, part.fourth_);
-    }
-
-    template <Index n>
-    static T fold(const T* lane) {
-        if constexpr (n == 1)
-            return *lane;
-        else
-            return Op::combine(fold<n / 2>(lane), fold<n / 2>(lane + n / 2));
-    }
-
-    static constexpr std::array<T, static_cast<std::size_t>(lanes<T>)> count_lanes() {
-        std::array<T, static_cast<std::size_t>(lanes<T>)> numbers{};
-        for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<T>(i);
-        return numbers;
-    }
-    static constexpr std::array<T, static_cast<std::size_t>(lanes<T>)> lane_numbers = count_lanes();
-
-    Batch<T> first_ = Batch<T>(Op::template identity<T>), second_ = first_, third_ = first_, fourth_ = first_;
 };
 
 /// sums[j] combined with x[row * stride + j] of every row; four rows at a time, so that sums is seldom touched.
@@ -135,87 +74,119 @@ void add_rows(T* sums, const T* centre, Index width, const T* x, Index stride, I
 template <class Op, class T>
 class Reduction {
 public:
-    Reduction(const ReductionPlan& plan, const T* x, const T* centre) : plan_(plan), x_(x), centre_(centre) {
+    Reduction(const ReductionPlan& plan, const T* x, const T* centre)
+        : plan_(plan), x_(x), centre_(centre), elements_(plan.outputs * plan.outer * plan.rows * plan.run) {
         if (plan.inner_reduced) {
             pieces_per_run_ = std::max<Index>(1, plan.run / chunk);  // the last takes what is left over
             runs_per_chunk_ = std::max<Index>(1, chunk / plan.run);
             chunks_ = pieces_per_run_ > 1 ? plan.outer * pieces_per_run_ : divide_up(plan.outer, runs_per_chunk_);
+            // Outputs side by side in memory go together, so that it is read in order, but leave some tasks to share out.
+            if (pieces_per_run_ == 1 && plan.outer > 1)
+                abreast_ = std::clamp(plan.outputs * chunks_ / 16 / lanes<T> * lanes<T>, lanes<T>, most_abreast);
+            else if (pieces_per_run_ == 1)
+                abreast_ = lanes<T>;
+            tasks_ = chunks_ * divide_up(plan.outputs, abreast_);
         } else {
             column_blocks_ = divide_up(plan.run, widest);
             const bool enough_outputs = plan.outputs * column_blocks_ >= 16;
             rows_per_chunk_ = std::max<Index>(enough_outputs ? 512 : 64, chunk / std::min(plan.run, widest));
             chunks_ = divide_up(plan.outer * plan.rows, rows_per_chunk_);
             if (plan.run < 64 && plan.rows > 1)
-                runs_abreast_ = std::min(plan.rows, lanes<T> * std::max<Index>(1, 64 / (lanes<T> * plan.run)));
+                abreast_ = std::min(plan.rows, lanes<T> * std::max<Index>(1, 64 / (lanes<T> * plan.run)));
+            tasks_ = plan.outputs * chunks_ * column_blocks_;
         }
     }
 
     /// Partial results of one output run; more than one are to be combined in order.
     Index chunks() const { return chunks_; }
-    Index tasks() const { return plan_.outputs * chunks_ * column_blocks_; }
+    Index tasks() const { return tasks_; }
 
     /// Tasks that together are worth a piece of parallel work.
-    Index grain() const {
-        const Index elements = plan_.outputs * plan_.outer * plan_.rows * plan_.run;
-        return std::max<Index>(1, 2 * chunk / std::max<Index>(1, elements / tasks()));
-    }
+    Index grain() const { return std::max<Index>(1, 2 * chunk / std::max<Index>(1, elements_ / tasks_)); }
 
     /// Does tasks [begin, end) into partials[output][chunk][column].
     void run(Index begin, Index end, T* partials) const {
-        if (plan_.inner_reduced && chunks_ == 1) {
-            for (Index output = begin; output < end; ++output) partials[output] = reduce_runs(output, 0);
-            return;
-        }
-        for (Index task = begin; task < end; ++task) {
-            const Index block = task % column_blocks_, part = task / column_blocks_;
-            const Index output = part / chunks_, piece = part % chunks_;
-            if (plan_.inner_reduced)
-                partials[part] = reduce_runs(output, piece);
-            else
-                combine_rows(output, piece, block, partials + part * plan_.run);
+        if (!plan_.inner_reduced) {
+            for (Index task = begin; task < end; ++task) {
+                const Index block = task % column_blocks_, part = task / column_blocks_;
+                combine_rows(part / chunks_, part % chunks_, block, partials + part * plan_.run);
+            }
+        } else if (pieces_per_run_ > 1) {
+            for (Index task = begin; task < end; ++task) partials[task] = reduce_piece(task / chunks_, task % chunks_);
+        } else {
+            const RunReducer<Op, T> reducer(plan_.run, x_ + elements_);
+            const Index groups = tasks_ / chunks_;
+            for (Index task = begin; task < end; ++task)
+                reduce_runs(reducer, task % groups * abreast_, task / groups, partials);
         }
     }
 
 private:
     static constexpr Index chunk = 1 << 14;   // elements one task adds up: bounds the rounding error of a long sum
     static constexpr Index widest = 1 << 12;  // columns whose sums stay in the first-level cache
+    static constexpr Index most_abreast = 16 * lanes<T>;
 
     static Index divide_up(Index n, Index d) { return (n + d - 1) / d; }
 
-    T reduce_runs(Index output, Index piece) const {
-        const T* x = x_ + plan_.output_offset(output);
-        const T centre = Op::centred ? centre_[output] : T{0};
-        const Index first_run = pieces_per_run_ > 1 ? piece / pieces_per_run_ : piece * runs_per_chunk_;
-        const Index last_run = std::min(plan_.outer, first_run + runs_per_chunk_);
-        if (plan_.run < lanes<T>) {
-            T sum = Op::template identity<T>;
-            for (Index i = first_run; i < last_run; ++i) {
-                const T* from = x + plan_.block_offset(i);
-                for (Index j = 0; j < plan_.run; ++j) sum = Op::combine(sum, Op::map(from[j], centre));
+    /// A piece of one long run.
+    T reduce_piece(Index output, Index piece) const {
+        const Index number = piece % pieces_per_run_, begin = number * chunk;
+        const Index end = number + 1 == pieces_per_run_ ? plan_.run : begin + chunk;
+        const T* x = x_ + plan_.output_offset(output) + plan_.block_offset(piece / pieces_per_run_);
+        const RunReducer<Op, T> reducer(end - begin, x_ + elements_);
+        return Fold<Op, T>::one(reducer.one(x + begin, Batch<T>(Op::centred ? centre_[output] : T{0})));
+    }
+
+    /// Whole runs of up to `abreast_` outputs: the runs of a block lie side by side, so that memory is read in order. The
+    /// last output stands in for those missing in the last batch.
+    void reduce_runs(const RunReducer<Op, T>& reducer, Index first_output, Index piece, T* partials) const {
+        constexpr Index N = lanes<T>;
+        const Index outputs = std::min(abreast_, plan_.outputs - first_output);
+        const Index first_run = piece * runs_per_chunk_, last_run = std::min(plan_.outer, first_run + runs_per_chunk_);
+        Index offsets[most_abreast];
+        T centres[Op::centred ? most_abreast : 1];
+        Batch<T> sums[most_abreast];
+        plan_.output_offsets(first_output, outputs, offsets);
+        if constexpr (Op::centred) std::copy_n(centre_ + first_output, outputs, centres);
+        for (Index i = outputs; i % N != 0; ++i) {
+            offsets[i] = offsets[outputs - 1];
+            if constexpr (Op::centred) centres[i] = centres[outputs - 1];
+        }
+        for (Index i = 0; i < outputs; i += N)
+            reducer.many(x_ + plan_.block_offset(first_run), offsets + i, Op::centred ? centres + i : centres,
+                         sums + i);
+        for (Index run = first_run + 1; run < last_run; ++run) {
+            const T* x = x_ + plan_.block_offset(run);
+            for (Index i = 0; i < outputs; i += N) {
+                Batch<T> results[N];
+                reducer.many(x, offsets + i, Op::centred ? centres + i : centres, results);
+                for (Index k = 0; k < N; ++k) sums[i + k] = Op::combine(sums[i + k], results[k]);
             }
-            return sum;
         }
-        RunAccumulator<Op, T> sum;
-        if (pieces_per_run_ > 1) {
-            const Index number = piece % pieces_per_run_, begin = number * chunk;
-            const Index end = number + 1 == pieces_per_run_ ? plan_.run : begin + chunk;
-            sum.add(x + plan_.block_offset(first_run) + begin, end - begin, centre);
-        } else {
-            for (Index i = first_run; i < last_run; ++i) sum.add(x + plan_.block_offset(i), plan_.run, centre);
+        T* const to = partials + first_output * chunks_ + piece;
+        for (Index i = 0; i < outputs; i += N) {
+            const Batch<T> results = Fold<Op, T>::many(sums + i);
+            const Index count = std::min(N, outputs - i);
+            if (count == N && chunks_ == 1) {
+                results.store_unaligned(to + i);
+            } else {
+                alignas(64) T lane[N];
+                results.store_aligned(lane);
+                for (Index k = 0; k < count; ++k) to[(i + k) * chunks_] = lane[k];
+            }
         }
-        return sum.total();
     }
 
     void combine_rows(Index output, Index piece, Index block, T* partial) const {
         const Index first_column = block * widest, columns = std::min(widest, plan_.run - first_column);
         const T* x = x_ + plan_.output_offset(output);
         // Short runs are taken several abreast: `width` sums, of which every run-th belongs to the same column.
-        const Index width = columns * runs_abreast_;
+        const Index width = columns * abreast_;
         alignas(64) T sums[widest];
         alignas(64) T centres[Op::centred ? widest : 1];
         std::fill_n(sums, width, Op::template identity<T>);
         if (Op::centred)
-            for (Index i = 0; i < runs_abreast_; ++i)
+            for (Index i = 0; i < abreast_; ++i)
                 std::copy_n(centre_ + output * plan_.run + first_column, columns, centres + i * columns);
         const T* centre = Op::centred ? centres : sums;
 
@@ -224,12 +195,12 @@ private:
         while (row < last) {
             const Index within = row % plan_.rows, count = std::min(plan_.rows - within, last - row);
             const T* from = x + plan_.block_offset(row / plan_.rows) + within * plan_.run + first_column;
-            const Index abreast = count / runs_abreast_, left = count % runs_abreast_;
-            add_rows<Op>(sums, centre, width, from, runs_abreast_ * plan_.run, abreast);
+            const Index abreast = count / abreast_, left = count % abreast_;
+            add_rows<Op>(sums, centre, width, from, abreast_ * plan_.run, abreast);
             if (left > 0) add_rows<Op>(sums, centre, left * columns, from + abreast * width, 0, 1);
             row += count;
         }
-        for (Index i = 1; i < runs_abreast_; ++i)
+        for (Index i = 1; i < abreast_; ++i)
             for (Index j = 0; j < columns; ++j) sums[j] = Op::combine(sums[j], sums[i * columns + j]);
         std::copy_n(sums, columns, partial + first_column);
     }
@@ -237,9 +208,11 @@ private:
     const ReductionPlan& plan_;
     const T* x_;
     const T* centre_;
-    Index chunks_ = 1, column_blocks_ = 1;
+    Index elements_;
+    Index chunks_ = 1, tasks_ = 1;
+    Index abreast_ = 1;                              // runs that are worked on together
     Index pieces_per_run_ = 1, runs_per_chunk_ = 1;  // when the run is reduced
-    Index rows_per_chunk_ = 1, runs_abreast_ = 1;    // when it is kept
+    Index rows_per_chunk_ = 1, column_blocks_ = 1;   // when it is kept
 };
 
 /// x reduced over normalised axes by Op.

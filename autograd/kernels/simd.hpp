@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -8,7 +9,7 @@
 
 #include <xsimd/xsimd.hpp>
 
-#include <xtape/autograd/shape.hpp>
+#include <xtape/autograd/kernels/vector.hpp>
 
 /// xsimd batches, whole and partial.
 namespace xtape::kernels {
@@ -18,6 +19,23 @@ using Batch = xsimd::batch<T>;
 
 template <class T>
 inline constexpr Index lanes = static_cast<Index>(Batch<T>::size);
+
+/// The same numbers as the compiler's vector.
+template <class T>
+Vector<T> as_vector(const Batch<T>& batch) {
+    static_assert(sizeof(batch) == sizeof(Vector<T>));
+    Vector<T> v;
+    std::memcpy(&v, &batch, sizeof v);
+    return v;
+}
+
+template <class T>
+Batch<T> as_batch(const Vector<T>& v) {
+    static_assert(sizeof(Batch<T>) == sizeof v);
+    Batch<T> batch;
+    std::memcpy(static_cast<void*>(&batch), &v, sizeof v);
+    return batch;
+}
 
 /// The first `n` lanes from memory, the others `fill`. A partial batch goes through the same instructions as a whole one, so
 /// that an element's bits do not depend on where a piece of work ends.

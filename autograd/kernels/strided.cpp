@@ -125,6 +125,7 @@ void copy_transposed(Plan plan, Index across, T* to, const T* from) {
     const Index blocks = blocks_along * blocks_across;
     const Index elements = std::min(rows, block_rows) * std::min(cols, block_cols);
     const Index grain = std::max<Index>(1, elements_per_piece / elements);
+    const bool past_caches = exceeds_caches<T>(plan.sizes.count() * rows * cols);
     parallel_for(plan.sizes.count() * blocks, grain, [&](Index begin, Index end) {
         Odometer<2> outer(plan.sizes, {plan.to, plan.from}, begin / blocks);
         for (Index item = begin; item < end; ++item) {
@@ -132,9 +133,10 @@ void copy_transposed(Plan plan, Index across, T* to, const T* from) {
             const Index j = block / blocks_along * block_cols, i = block % blocks_along * block_rows;
             transpose_block(to + outer.offset(0) + j * to_stride + i, to_stride,
                             from + outer.offset(1) + i * from_stride + j, from_stride, std::min(block_rows, rows - i),
-                            std::min(block_cols, cols - j));
+                            std::min(block_cols, cols - j), past_caches);
             if (block + 1 == blocks) outer.next();
         }
+        if (past_caches) finish_past_caches();
     });
 }
 

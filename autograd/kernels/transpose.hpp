@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <xtape/autograd/kernels/streaming.hpp>
 #include <xtape/autograd/kernels/vector.hpp>
 
 /// Transposes of blocks that fit into cache, in squares that fit into vector registers.
@@ -16,12 +17,18 @@ public:
 
     /// to[j * to_stride + i] = from[i * from_stride + j] for i, j in [0, side).
     static void transpose(T* to, Index to_stride, const T* from, Index from_stride) {
+        transpose(to, to_stride, from, from_stride, store_vector<T>);
+    }
+
+    /// The same with each finished row stored by store(to, row).
+    template <class Store>
+    static void transpose(T* to, Index to_stride, const T* from, Index from_stride, const Store& store) {
         Row rows[side];
 #pragma GCC unroll 16
         for (Index i = 0; i < side; ++i) rows[i] = load_vector(from + i * from_stride);
         transpose(rows);
 #pragma GCC unroll 16
-        for (Index i = 0; i < side; ++i) store_vector(to + i * to_stride, rows[i]);
+        for (Index i = 0; i < side; ++i) store(to + i * to_stride, rows[i]);
     }
 
     /// Of `side` vectors, in place.
@@ -53,13 +60,14 @@ private:
 };
 
 /// transpose_block without regard to the cache.
-template <class T>
-void transpose_squares(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
+template <class T, class Store>
+void transpose_squares(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols,
+                       const Store& store) {
     constexpr Index side = Square<T>::side;
     const Index whole_rows = rows / side * side, whole_cols = cols / side * side;
     for (Index i = 0; i < whole_rows; i += side)
         for (Index j = 0; j < whole_cols; j += side)
-            Square<T>::transpose(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride);
+            Square<T>::transpose(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride, store);
     for (Index j = 0; j < cols; ++j)
         for (Index i = j < whole_cols ? whole_rows : 0; i < rows; ++i)
             to[j * to_stride + i] = from[i * from_stride + j];
@@ -68,15 +76,22 @@ void transpose_squares(T* to, Index to_stride, const T* from, Index from_stride,
 /// Elements of a block, at most.
 inline constexpr Index block_elements = 4096;
 
-/// to[j * to_stride + i] = from[i * from_stride + j] for i in [0, rows), j in [0, cols).
+/// to[j * to_stride + i] = from[i * from_stride + j] for i in [0, rows), j in [0, cols). With `past_caches` aligned rows of
+/// `to` do not go through them; finish_past_caches() is the caller's.
 template <class T>
-void transpose_block(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
+void transpose_block(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols,
+                     bool past_caches = false) {
     constexpr Index aliasing = 1024 / sizeof(T);
-    if (to_stride % aliasing != 0) {
-        transpose_squares(to, to_stride, from, from_stride, rows, cols);
+    if (past_caches && is_aligned(to) && to_stride % vector_lanes<T> == 0) {
+        constexpr Index side = Square<T>::side;  // along the rows of `to`, so that its lines are completed soon
+        for (Index j = 0; j < cols; j += side)
+            transpose_squares(to + j * to_stride, to_stride, from + j, from_stride, rows, std::min(side, cols - j),
+                              store_past_caches<T>);
+    } else if (to_stride % aliasing != 0) {
+        transpose_squares(to, to_stride, from, from_stride, rows, cols, store_vector<T>);
     } else {  // the rows of `to` would fight for a few sets of the cache: complete them elsewhere
         alignas(64) T block[block_elements];
-        transpose_squares(block, rows, from, from_stride, rows, cols);
+        transpose_squares(block, rows, from, from_stride, rows, cols, store_vector<T>);
         for (Index j = 0; j < cols; ++j) std::copy_n(block + j * rows, rows, to + j * to_stride);
     }
 }

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include <xtape/autograd/kernels/simd.hpp>
+
+/// Contiguous runs combined by an Op (see reduction.hpp), each to one batch of partial results, and batches to numbers.
+namespace xtape::kernels {
+
+/// Combines runs of one length, as many at once as a batch has lanes. Where a run ends within a batch, its last lanes are
+/// padded; lanes beyond a run shorter than a batch are read only up to `end`, where the array ends.
+template <class Op, class T>
+class RunReducer {
+public:
+    RunReducer(Index length, const T* end) : length_(length), end_(end) {
+        T numbers[N];
+        for (Index i = 0; i < N; ++i) numbers[i] = static_cast<T>(i);
+        const auto number = Batch<T>::load_unaligned(numbers);
+        left_ = length % N;
+        if (length < N)
+            padded_ = number >= Batch<T>(static_cast<T>(length));
+        else
+            padded_ =
+                number < Batch<T>(static_cast<T>(N - left_));  // of the last whole batch: what was counted already
+    }
+
+    /// results[i] for the run at x + offsets[i], which ascend, and the i-th centre.
+    void many(const T* x, const Index* offsets, const T* centres, Batch<T>* results) const {
+        const auto centre = [&](Index i) { return Batch<T>(Op::centred ? centres[i] : T{0}); };
+        const auto each = [&](const auto& result) {
+            for (Index i = 0; i < N; ++i) results[i] = result(x + offsets[i], i);
+        };
+        if (length_ < N && x + offsets[N - 1] + N <= end_) {
+            each([&](const T* run, Index i) { return padded(load_ahead(run), centre(i)); });
+        } else if (length_ < N) {
+            each([&](const T* run, Index i) { return padded(load_partial(run, length_), centre(i)); });
+        } else if (length_ < (most_unrolled + 1) * N) {
+            unrolled<most_unrolled>(each, centre);
+        } else {
+            for (Index i = 0; i < N; ++i) results[i] = one(x + offsets[i], centre(i));
+        }
+    }
+
+    /// A run of at least a batch. A long one goes by blocks with results of their own, so that rounding grows with their
+    /// number only.
+    Batch<T> one(const T* x, const Batch<T>& centre) const {
+        Index n = length_;
+        constexpr Index block = 128 * N;
+        if (n < 2 * block) return finished(x, n, centre);
+        Four whole = of_block(x, block, centre);
+        for (x += block, n -= block; n >= 2 * block; x += block, n -= block) whole.combine(of_block(x, block, centre));
+        return Op::combine(whole.joined(), finished(x, n, centre));
+    }
+
+private:
+    static constexpr Index N = lanes<T>;
+    static constexpr Index most_unrolled = 8;
+
+    /// Asks for what the loop will come to after some hundred instructions too: where they are many to a line, a core looks
+    /// no further by itself, and memory stands idle.
+    static Batch<T> load_ahead(const T* x) {
+        constexpr std::uintptr_t bytes = std::uintptr_t{1} << 14;
+        __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(x) + bytes));
+        return Batch<T>::load_unaligned(x);
+    }
+
+    /// Runs of a few whole batches and a rest without a branch between one load and the next: what the memory needs to be
+    /// read in order as fast as can be.
+    template <Index batches, class Each, class Centre>
+    void unrolled(const Each& each, const Centre& centre) const {
+        if (length_ / N < batches) {
+            if constexpr (batches > 1) unrolled<batches - 1>(each, centre);
+        } else if (left_ == 0) {
+            each([&](const T* run, Index i) { return whole<0, batches>(run, centre(i)); });
+        } else {
+            each([&](const T* run, Index i) {
+                const Batch<T> c = centre(i), sum = whole<0, batches>(run, c);
+                return Op::combine(sum, padded(load_ahead(run + length_ - N), c));
+            });
+        }
+    }
+
+    /// Batches [begin, end) of a run, in pairs of pairs.
+    template <Index begin, Index end>
+    static Batch<T> whole(const T* x, const Batch<T>& c) {
+        if constexpr (end - begin == 1)
+            return Op::map(load_ahead(x + begin * N), c);
+        else
+            return Op::combine(whole<begin, (begin + end) / 2>(x, c), whole<(begin + end) / 2, end>(x, c));
+    }
+
+    /// Four independent results, so that one addition need not wait for the last.
+    struct Four {
+        Batch<T> a, b, c, d;
+
+        void combine(const Four& x) {
+            a = Op::combine(a, x.a);
+            b = Op::combine(b, x.b);
+            c = Op::combine(c, x.c);
+            d = Op::combine(d, x.d);
+        }
+        Batch<T> joined() const { return Op::combine(Op::combine(a, b), Op::combine(c, d)); }
+    };
+
+    static Batch<T> mapped(const T* x, const Batch<T>& centre) { return Op::map(Batch<T>::load_unaligned(x), centre); }
+
+    static Four four(const T* x, const Batch<T>& c) {
+        return {mapped(x, c), mapped(x + N, c), mapped(x + 2 * N, c), mapped(x + 3 * N, c)};
+    }
+
+    /// n a multiple of 4 N.
+    static Four of_block(const T* x, Index n, const Batch<T>& c) {
+        Four sum = four(x, c);
+        for (Index i = 4 * N; i < n; i += 4 * N) sum.combine(four(x + i, c));
+        return sum;
+    }
+
+    /// n >= N elements, the last ones of the run.
+    Batch<T> finished(const T* x, Index n, const Batch<T>& c) const {
+        const Index blocks = n / (4 * N) * (4 * N);
+        Index i = std::max(blocks, N);
+        Batch<T> sum = blocks > 0 ? of_block(x, blocks, c).joined() : mapped(x, c);
+        for (; i + N <= n; i += N) sum = Op::combine(sum, mapped(x + i, c));
+        if (left_ == 0) return sum;
+        return Op::combine(sum, padded(Batch<T>::load_unaligned(x + n - N), c));
+    }
+
+    /// Without the lanes that are not the run's or were counted already.
+    Batch<T> padded(const Batch<T>& x, const Batch<T>& c) const {
+        return Op::map(xsimd::select(padded_, Op::padding(c), x), c);
+    }
+
+    Index length_, left_ = 0;
+    const T* end_;
+    xsimd::batch_bool<T> padded_;
+};
+
+/// The lanes of batches folded to numbers: each half onto the other until one is left, alone or as many batches at once as
+/// there are lanes, to the same bits.
+template <class Op, class T>
+class Fold {
+public:
+    static constexpr Index N = lanes<T>;
+
+    static T one(const Batch<T>& batch) {
+        alignas(64) T lane[N];
+        batch.store_aligned(lane);
+        for (Index half = N / 2; half > 0; half /= 2)
+            for (Index i = 0; i < half; ++i) lane[i] = Op::combine(lane[i], lane[i + half]);
+        return lane[0];
+    }
+
+    /// Lane i of the result is one(batches[i]).
+    static Batch<T> many(Batch<T>* batches) { return halves<N / 2>(batches); }
+
+private:
+    using Lanes = std::make_integer_sequence<int, static_cast<int>(N)>;
+
+    template <Index half>
+    static Batch<T> halves(Batch<T>* batches) {
+        if constexpr (half == 0) {
+            return batches[0];
+        } else {
+#pragma GCC unroll 16
+            for (Index i = 0; i < half; ++i)
+                batches[i] = folded<half>(as_vector(batches[i]), as_vector(batches[i + half]), Lanes());
+            return halves<half / 2>(batches);
+        }
+    }
+
+    /// Halves of `half` lanes folded onto one another, of x in the first of each two and of y in the second.
+    template <Index half, int... lane>
+    static Batch<T> folded(const Vector<T>& x, const Vector<T>& y, std::integer_sequence<int, lane...>) {
+        constexpr int h = static_cast<int>(half), n = static_cast<int>(N);
+        const Vector<T> first = __builtin_shufflevector(x, y, ((lane & h) ? n + lane - h : lane)...);
+        const Vector<T> second = __builtin_shufflevector(x, y, ((lane & h) ? n + lane : lane + h)...);
+        return Op::combine(as_batch<T>(first), as_batch<T>(second));
+    }
+};
+
+}  // namespace xtape::kernels
