@@ -73,8 +73,7 @@ void finish(Index rows, Index columns, T* c, Index stride, const T* bias, bool r
         const Vector<T> added = Vector<T>{} + *bias;
         Index i = 0;
         for (; i + lanes <= rows; i += lanes) store_vector(c + i, finished(load_vector(c + i), added));
-        if (const Index left = rows - i; left > 0)
-            store_vector(c + i, finished(load_vector(c + i, left), added), left);
+        if (const Index left = rows - i; left > 0) store_vector(c + i, finished(load_vector(c + i, left), added), left);
         return;
     }
     for (Index i = 0; i < rows; ++i, c += stride) {
