@@ -35,7 +35,7 @@ public:
     Index most_rows() const { return most_rows_; }
     Index columns() const { return columns_; }
     Index width() const { return width_; }
-    Index plane() const { return most_rows_ * columns_ * width_ + copied; }
+    Index plane() const { return most_rows_ * columns_ * width_ + round_up(copied, lanes); }  // all aligned
     const float* data() const { return patches_.data(); }
 
 private:

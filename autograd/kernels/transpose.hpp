@@ -9,6 +9,14 @@
 /// Transposes of blocks that fit into cache, in squares that fit into vector registers.
 namespace xtape::kernels {
 
+/// store_vector as an object, for its name alone stands for two functions.
+struct StoreVector {
+    template <class T>
+    void operator()(T* to, const Vector<T>& row) const {
+        store_vector(to, row);
+    }
+};
+
 /// Rows in registers, transposed by swapping ever smaller off-diagonal blocks.
 template <class T>
 class Square {
@@ -17,7 +25,7 @@ public:
 
     /// to[j * to_stride + i] = from[i * from_stride + j] for i, j in [0, side).
     static void transpose(T* to, Index to_stride, const T* from, Index from_stride) {
-        transpose(to, to_stride, from, from_stride, store_vector<T>);
+        transpose(to, to_stride, from, from_stride, StoreVector());
     }
 
     /// The same with each finished row stored by store(to, row).
@@ -88,10 +96,10 @@ void transpose_block(T* to, Index to_stride, const T* from, Index from_stride, I
             transpose_squares(to + j * to_stride, to_stride, from + j, from_stride, rows, std::min(side, cols - j),
                               store_past_caches<T>);
     } else if (to_stride % aliasing != 0) {
-        transpose_squares(to, to_stride, from, from_stride, rows, cols, store_vector<T>);
+        transpose_squares(to, to_stride, from, from_stride, rows, cols, StoreVector());
     } else {  // the rows of `to` would fight for a few sets of the cache: complete them elsewhere
         alignas(64) T block[block_elements];
-        transpose_squares(block, rows, from, from_stride, rows, cols, store_vector<T>);
+        transpose_squares(block, rows, from, from_stride, rows, cols, StoreVector());
         for (Index j = 0; j < cols; ++j) std::copy_n(block + j * rows, rows, to + j * to_stride);
     }
 }
