@@ -1,24 +1,23 @@
 #include <xtape/autograd/kernels/convolution_block.hpp>
 #include <xtape/autograd/kernels/max_pool_2x2.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/vector.hpp>
 
 namespace xtape::kernels {
 
 namespace {
 
-constexpr Index columns = 16;
-
-// The sum of the living elements of a plane: always in the same order, `columns` sums side by side.
+// The sum of the living elements of a plane, in an order that depends on their number alone.
 template <class T>
 T living_sum(const T* g, const std::uint8_t* codes, Index n) {
-    T sums[columns] = {};
+    constexpr Index lanes = vector_lanes<T>;
+    Vector<T> sum{};
     Index i = 0;
-    for (; i + columns <= n; i += columns)
-        for (Index j = 0; j < columns; ++j) sums[j] += codes[i + j] == dead_code ? T(0) : g[i + j];
-    for (Index j = 0; i < n; ++i, ++j) sums[j] += codes[i] == dead_code ? T(0) : g[i];
-    for (Index half = columns / 2; half > 0; half /= 2)
-        for (Index j = 0; j < half; ++j) sums[j] += sums[j + half];
-    return sums[0];
+    for (; i + lanes <= n; i += lanes) sum += load_bytes<T>(codes + i) == dead_code ? Vector<T>{} : load_vector(g + i);
+    T total = 0;
+    for (; i < n; ++i) total += codes[i] == dead_code ? T(0) : g[i];
+    for (Index lane = 0; lane < lanes; ++lane) total += sum[lane];
+    return total;
 }
 
 }  // namespace

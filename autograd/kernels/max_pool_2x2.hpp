@@ -136,7 +136,7 @@ private:
 
     static void spread_block(const T* g, const std::uint8_t* codes, T* top, T* bottom) {
         const Vector gradient = load<Vector>(g), zero = {};
-        const Places places = __builtin_convertvector(load<Bytes>(codes), Places);
+        const auto places = load_bytes<T>(codes);
         put_together(top, places == 0 ? gradient : zero, places == 1 ? gradient : zero, Lanes());
         put_together(bottom, places == 2 ? gradient : zero, places == 3 ? gradient : zero, Lanes());
     }

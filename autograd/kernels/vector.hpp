@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 
 #if defined(__AVX512F__)
@@ -76,6 +77,27 @@ void store_vector(T* to, const Vector<T>& v, Index count) {
         _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1U << count) - 1), reinterpret_cast<__m512d>(v));
 #else
     std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(T));
+#endif
+}
+
+/// An integer for each lane of a Vector<T>: what comparing two of them gives.
+template <class T>
+using VectorMask = decltype(Vector<T>{} == Vector<T>{});
+
+/// A byte for each lane of a Vector<T>. g++ 12 converts vectors of bytes one by one, but loops over them as it should.
+template <class T>
+VectorMask<T> load_bytes(const std::uint8_t* from) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<VectorMask<T>>(
+            _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+    else
+        return reinterpret_cast<VectorMask<T>>(
+            _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+    VectorMask<T> v;
+    for (Index lane = 0; lane < vector_lanes<T>; ++lane) v[lane] = from[lane];
+    return v;
 #endif
 }
 
