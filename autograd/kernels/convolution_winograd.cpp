@@ -65,9 +65,36 @@ KernelGradient KernelSlices::gradient(Index slice) const {
             tiling_};
 }
 
+namespace {
+
+/// Few tiles: to each thread some filters, which it transforms itself and finds in its own cache; that all transform the same
+/// tiles costs less than filters that come from another thread.
+void run_by_filters(const float* x, const float* w, float* y, Index samples, const Convolution& c,
+                    const Finish<float>& finish, Tiling tiling) {
+    constexpr Index slice = 2 * vector_lanes<float>;
+    const Index image = c.channels * c.windows.image_size(), plane = c.windows.output_size();
+    parallel_for(c.filters, slice, [&](Index begin, Index end) {
+        Convolution some = c;
+        some.filters = end - begin;
+        const auto correlation = Correlation::of(w + begin * c.depth(), some, tiling);
+        const Finish<float> their(finish.bias ? finish.bias + begin : nullptr, finish.relu);
+        const Index rows = correlation.tile_rows();
+        const Scratch<float> scratch(correlation.scratch_size(rows));
+        for (Index sample = 0; sample < samples; ++sample)
+            correlation.run(x + sample * image, y + (sample * c.filters + begin) * plane, {0, rows}, their,
+                            scratch.data());
+    });
+}
+
+}  // namespace
+
 void correlate(const float* x, const float* w, float* y, Index samples, const Convolution& c,
                const Finish<float>& finish, Tiling tiling) {
-    run(Correlation::of(w, c, tiling), x, y, samples, finish);
+    constexpr Index few_tiles = 16;
+    if (samples * tile_count(c.windows.outputs, tiling) <= few_tiles)
+        run_by_filters(x, w, y, samples, c, finish, tiling);
+    else
+        run(Correlation::of(w, c, tiling), x, y, samples, finish);
 }
 
 void correlate_input(const float* g, const float* w, float* dx, Index samples, const Convolution& c, Tiling tiling) {
