@@ -117,6 +117,18 @@ BOOST_AUTO_TEST_CASE(angles_of_several_turns) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(angles_of_many_turns_beside_small_ones) {
+    const xt::xarray<double> angles{0.5, 6e5, -1e6, 3e6, -0.25, 8388607, 1e9, -1e15, 2};
+    for (const DType dtype : {float32, float64}) {
+        const Variable x = astype(angles, dtype), sines = sin(x), cosines = cos(x);
+        const double tolerance = dtype == float32 ? 2e-7 : 1e-15;
+        for (Index i = 0; i < x.size(); ++i) {
+            BOOST_CHECK_SMALL(sines.array().at(i) - std::sin(x.array().at(i)), tolerance);
+            BOOST_CHECK_SMALL(cosines.array().at(i) - std::cos(x.array().at(i)), tolerance);
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(extremes_stay_finite) {
     for (const DType dtype : {float32, float64}) {
         const Variable x = vector({-1e4, -1e3, 0, 1e3, 1e4}, dtype);

@@ -37,6 +37,15 @@ Variable step(Variable x, const F& f) {
     return Variable(kernels::map(std::move(x).array(), f));
 }
 
+/// A function of angles: large ones go to the C library one by one, for xsimd reduces them by shifts of negative numbers, which
+/// are undefined.
+template <class B, class Vectorised, class Exact>
+B trigonometric(const B& v, const Vectorised& vectorised, const Exact& exact) {
+    const auto large = xsimd::abs(v) > like(v, 0x1p19);
+    if (!xsimd::any(large)) return vectorised(v);
+    return xsimd::select(large, kernels::by_lane(exact, v), vectorised(xsimd::select(large, like(v, 0), v)));
+}
+
 }  // namespace
 
 Variable sign(Variable x, Where) {
@@ -98,13 +107,21 @@ Variable log1p(Variable x, Where where) {
 
 Variable sin(Variable x, Where where) {
     return unary_of_input(
-        "sin", std::move(x), where, [](auto v) { return xsimd::sin(v); },
+        "sin", std::move(x), where,
+        [](auto v) {
+            return trigonometric(
+                v, [](const auto& u) { return xsimd::sin(u); }, [](auto u) { return std::sin(u); });
+        },
         [](Variable g, const Variable& in) { return std::move(g) * cos(in); });
 }
 
 Variable cos(Variable x, Where where) {
     return unary_of_input(
-        "cos", std::move(x), where, [](auto v) { return xsimd::cos(v); },
+        "cos", std::move(x), where,
+        [](auto v) {
+            return trigonometric(
+                v, [](const auto& u) { return xsimd::cos(u); }, [](auto u) { return std::cos(u); });
+        },
         [](Variable g, const Variable& in) { return scaled_product(std::move(g), sin(in), -1); });
 }
 
