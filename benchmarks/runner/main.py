@@ -56,7 +56,7 @@ def main():
     if options.json:
         report.write_json(done, options.json)
     if names == list(NAMES):
-        report.write_page(done, peaks, " ".join(["scripts/bench", *sys.argv[1:]]))
+        report.write_page(done, peaks)
     wrong = sum(bool(result.differences) for result in done)
     if wrong:
         print(f"bench: in {wrong} of {len(done)} measurements the outputs differ", file=sys.stderr)

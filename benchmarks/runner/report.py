@@ -16,7 +16,7 @@ HEADINGS = ("row", "case", "threads", "xtape", "peer", "ratio", "of the rounds",
 PAGE = Template("""\
 # Measured
 
-Written by `$command` on $today: xtape against PyTorch and libtorch, medians of runs taken in turn. The ratio is peer / xtape:
+Written by `scripts/bench` on $today: xtape against PyTorch and libtorch, medians of runs taken in turn. The ratio is peer / xtape:
 above 1, xtape is better. Both sides begin with the same numbers and their outputs were compared before anything was timed.
 
 $machine
@@ -74,12 +74,11 @@ def markdown(rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def write_page(results, peaks, command):
+def write_page(results, peaks):
     """All but what stands below the line that says it was written by hand."""
     before, mark, by_hand = RESULTS.read_text().partition(BY_HAND) if RESULTS.exists() else ("", "", "")
     RESULTS.write_text(
         PAGE.substitute(
-            command=command,
             today=date.today().isoformat(),
             machine="\n".join(f"* {what}: {which}" for what, which in description()),
             table=markdown([HEADINGS, ["---"] * len(HEADINGS), *map(cells, results)]),
