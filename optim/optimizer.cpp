@@ -68,7 +68,7 @@ void Optimizer::update_one(std::size_t i, const Array& gradient) {
     std::vector<Array*> slots;
     for (auto& slot : slots_) {
         if (!slot[i]) slot[i] = Array::filled(value.shape(), value.dtype(), 0);
-        if (!slot[i].unique()) slot[i] = slot[i].copy();
+        slot[i].make_unique();
         slots.push_back(&slot[i]);
     }
     Settings& s = settings_[i];

@@ -71,7 +71,7 @@ namespace {
 /// tenth is left out, where the running mean still holds too few losses.
 double steepest_descent(const RangeTest& test) {
     const auto& loss = test.smoothed;
-    double steepest = 0, rate = Epoch::none;
+    double rate = Epoch::none, steepest = loss.empty() ? 0 : -1e-9 * std::abs(loss.front());  // less is rounding
     for (std::size_t i = 1 + loss.size() / 10; i + 1 < loss.size(); ++i) {
         if (const double slope = loss[i + 1] - loss[i - 1]; slope < steepest) {
             steepest = slope;

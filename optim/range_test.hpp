@@ -17,7 +17,7 @@ struct RangeTestOptions {
     Index steps = 100;
     double smoothing = 0.9;  ///< weight of the past in the running mean of the losses, in [0, 1)
     double divergence = 4;   ///< the test ends where the smoothed loss is this many times its lowest
-    Snapshot snapshot;       ///< of what the steps change beside parameters and optimiser, such as running statistics
+    Snapshot snapshot = {};  ///< of what the steps change beside parameters and optimiser, such as running statistics
 };
 
 /// What a range test found, step by step.
