@@ -119,7 +119,7 @@ void Array::drop_argument() {
 }
 
 void Array::destroy(Block* block) noexcept {
-    Block *owner = block->owner, *argument = block->argument;
+    Block *owner = block->owner, *argument = block->function ? block->argument : nullptr;
     const std::size_t bytes = owner ? header_bytes : block_bytes(block->size, block->dtype);
     block->~Block();
     storage::deallocate(block, bytes);

@@ -103,8 +103,8 @@ std::string described(const StepAdvice& advice, std::optional<double> factor) {
     if (advice.learning_rate > unstable_from * advice.bound)
         return fmt::format("{}: {} {} {}, where steps become unstable; try {:.2g}", bounces, rate,
                            advice.learning_rate > advice.bound ? "is above" : "comes near", bound, advice.suggestion);
-    return fmt::format("{}, though {} is well below {}, where steps become unstable: that is the noise of the batches, "
-                       "which larger batches or a rate of {:.2g} would lessen",
+    return fmt::format("{}, though {} is below {}, where steps become unstable: it may be the noise of the batches; "
+                       "larger batches or a rate of {:.2g} would lessen it",
                        bounces, rate, bound, advice.suggestion);
 }
 

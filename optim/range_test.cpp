@@ -67,15 +67,24 @@ void RangeTestLoop::add(double loss) {
 
 namespace {
 
-/// Rate where the smoothed loss falls most steeply, its rates being at equal distances in their logarithm. The first
-/// tenth is left out, where the running mean still holds too few losses.
+/// Rate around which the smoothed loss falls most steeply: by the slope of the line through a tenth of the steps, which lie at
+/// equal distances in the logarithm of the rate. The first tenth is left out, where the running mean holds too few losses,
+/// and so is all from where the loss is higher than in the second tenth: falling back from a jump is no descent.
 double steepest_descent(const RangeTest& test) {
-    const auto& loss = test.smoothed;
-    double rate = Epoch::none, steepest = loss.empty() ? 0 : -1e-9 * std::abs(loss.front());  // less is rounding
-    for (std::size_t i = 1 + loss.size() / 10; i + 1 < loss.size(); ++i) {
-        if (const double slope = loss[i + 1] - loss[i - 1]; slope < steepest) {
+    const auto n = static_cast<Index>(test.smoothed.size()), first = n / 10, reach = std::max<Index>(1, n / 20);
+    if (n < 3) return Epoch::none;
+    const auto begin = test.smoothed.begin();
+    const double level = *std::max_element(begin + first, begin + std::max(2 * first, first + 1));
+    const auto jump = std::find_if(begin + first, test.smoothed.end(),
+                                   [&](double loss) { return loss > level + 0.01 * std::abs(level); });
+    const Index end = jump - begin;
+    double rate = Epoch::none, steepest = -1e-9 * std::abs(level);  // less is rounding
+    for (Index i = std::max(reach, first); i + reach < end; ++i) {
+        double slope = 0;
+        for (Index k = -reach; k <= reach; ++k) slope += static_cast<double>(k) * begin[i + k];
+        if (slope < steepest) {
             steepest = slope;
-            rate = test.rates[i];
+            rate = test.rates[static_cast<std::size_t>(i)];
         }
     }
     return rate;

@@ -22,11 +22,12 @@ struct RangeTestOptions {
 
 /// What a range test found, step by step.
 struct RangeTest {
-    std::vector<double> rates;        ///< growing by equal factors
-    std::vector<double> losses;       ///< of each step's batch, before that step
-    std::vector<double> smoothed;     ///< running mean of losses
-    bool diverged = false;            ///< it ended before the highest rate
-    double suggestion = Epoch::none;  ///< rate where smoothed falls most steeply by log(rate); NaN where it never falls
+    std::vector<double> rates;     ///< growing by equal factors
+    std::vector<double> losses;    ///< of each step's batch, before that step
+    std::vector<double> smoothed;  ///< running mean of losses
+    bool diverged = false;         ///< it ended before the highest rate
+    /// The rate around which smoothed falls most steeply by log(rate), before it first jumps; NaN where it never falls.
+    double suggestion = Epoch::none;
 
     /// Columns learning_rate, loss, smoothed_loss.
     std::string csv() const;

@@ -176,6 +176,16 @@ BOOST_AUTO_TEST_CASE(steepest_descent) {
     const optim::RangeTest test = optim::range_test(
         step.optimizer, batches, [&](int) { return 2 - std::tanh(0.2 * (i++ - 60)); }, options);
     BOOST_TEST(near(test.suggestion, 1e-4 * std::pow(10, 60 / 20.0), 1e-9));
+
+    i = 0;  // a steeper fall, but back from a jump
+    const optim::RangeTest jumping = optim::range_test(
+        step.optimizer, batches,
+        [&](int) {
+            const int now = i++;
+            return now == 70 ? 6 : 2 - 0.5 * std::tanh(0.2 * (now - 40));
+        },
+        options);
+    BOOST_TEST(near(jumping.suggestion, 1e-4 * std::pow(10, 40 / 20.0), 1e-9));
 }
 
 BOOST_AUTO_TEST_CASE(picture, *boost::unit_test::precondition(gnuplot_is_here)) {

@@ -64,14 +64,14 @@ Variable sigmoid_of_negative(Variable x, Where where) {
 
 Variable sigmoid_beside(const Variable& complement, Variable x, Where where) {
     return unary_remembered(sigmoid_name, std::move(x), where, Logistic(), [complement](Variable g, const Variable& s) {
-        return scaled_product(std::move(g) * complement, s, 1);
+        return scaled_product(std::move(g), complement, s, 1);
     });
 }
 
 Variable sigmoid_of_negative_beside(const Variable& complement, Variable x, Where where) {
     return unary_remembered(
         sigmoid_of_negative_name, std::move(x), where, LogisticOfNegative(),
-        [complement](Variable g, const Variable& s) { return scaled_product(std::move(g) * complement, s, -1); });
+        [complement](Variable g, const Variable& s) { return scaled_product(std::move(g), complement, s, -1); });
 }
 
 Variable log_sigmoid(Variable x, Where where) {

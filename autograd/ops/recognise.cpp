@@ -35,7 +35,7 @@ Variable around(Variable y, const Variable& x, Rule rule) {
 
 /// The operand that is an array where the other one is the number 1; else null.
 const Variable* beside_one(const Operand& one, const Operand& other) {
-    return one.is_scalar() && one.scalar() == 1 && !other.is_scalar() ? &other.variable() : nullptr;
+    return is_one(one) && !other.is_scalar() ? &other.variable() : nullptr;
 }
 
 }  // namespace

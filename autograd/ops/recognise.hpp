@@ -28,6 +28,9 @@ Variable sigmoid_of_negative_beside(const Variable& complement, Variable x, Wher
 /// The axis of what is recognised as a softmax.
 Index axis_of_softmax(const Variable& x);
 
+/// Whether it is the number 1: only then is anything recognised below.
+inline bool is_one(const Operand& x) { return x.is_scalar() && x.scalar() == 1; }
+
 /// sigmoid(-z) when a - b is 1 - sigmoid(z), and back.
 std::optional<Variable> one_minus_sigmoid(const Operand& a, const Operand& b);
 
