@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -44,7 +45,8 @@ std::size_t Array::block_bytes(Index size, DType dtype) {
 Array Array::uninitialized(const Shape& shape, DType dtype) {
     const Index size = checked_count(shape, dtype);
     void* memory = storage::allocate(block_bytes(size, dtype));
-    Block* block = new (memory) Block{1, dtype, size, static_cast<char*>(memory) + header_bytes, nullptr, {}, shape};
+    void* const elements = static_cast<char*>(memory) + header_bytes;
+    Block* block = new (memory) Block{1, dtype, 0, 0, size, elements, nullptr, nullptr, nullptr, {}, shape};
     if (size == 1) block->elements = block->in_header;
     return with_block(block);
 }
@@ -72,7 +74,8 @@ Array Array::reshaped(const Shape& shape) const {
     Block* owner = block_->owner ? block_->owner : block_;
     owner->references.fetch_add(1, std::memory_order_relaxed);
     void* memory = storage::allocate(header_bytes);
-    return with_block(new (memory) Block{1, dtype(), size(), block_->elements, owner, {}, shape});
+    return with_block(new (memory)
+                          Block{1, dtype(), 0, 0, size(), block_->elements, owner, nullptr, nullptr, {}, shape});
 }
 
 Array Array::astype(DType dtype) const {
@@ -92,12 +95,36 @@ Array Array::copy() const {
     return result;
 }
 
+void Array::remember(const char* function, const Array& argument, Index axis) {
+    constexpr std::uint8_t deepest = 4;
+    const std::uint8_t depth = argument.block().depth;
+    if (depth == deepest) return;
+    Array held = argument;
+    block_->function = function;
+    block_->argument = std::exchange(held.block_, nullptr);
+    block_->axis = static_cast<std::int8_t>(axis);
+    block_->depth = static_cast<std::uint8_t>(depth + 1);
+}
+
+Array Array::argument() const {
+    if (!block().argument) return {};
+    block_->argument->references.fetch_add(1, std::memory_order_relaxed);
+    return with_block(block_->argument);
+}
+
+void Array::drop_argument() {
+    with_block(std::exchange(block_->argument, nullptr));  // gives up the reference
+    block_->function = nullptr;
+    block_->depth = 0;
+}
+
 void Array::destroy(Block* block) noexcept {
-    Block* owner = block->owner;
+    Block *owner = block->owner, *argument = block->function ? block->argument : nullptr;
     const std::size_t bytes = owner ? header_bytes : block_bytes(block->size, block->dtype);
     block->~Block();
     storage::deallocate(block, bytes);
     if (owner) with_block(owner);  // gives up the reference that the reshaped array had
+    if (argument) with_block(argument);
 }
 
 }  // namespace xtape

@@ -62,6 +62,7 @@ public:
     }
     template <class T>
     T* mutable_data() {
+        forget();
         return static_cast<T*>(block().elements);
     }
 
@@ -77,13 +78,29 @@ public:
     /// A block of its own with the same elements.
     Array copy() const;
 
+    /// Makes the elements its own, for writing in place: copies them when somebody else holds them.
+    void make_unique() { unique() ? forget() : void(*this = copy()); }
+
+    /// Notes that these elements are `function` of `argument`, along `axis` where it has one, so that operations can
+    /// recognise it where nothing is recorded (ops/recognise.hpp). The name must live for ever. It is forgotten when
+    /// elements are written; of functions of functions only a few are remembered, so that no long chain is kept alive.
+    void remember(const char* function, const Array& argument, Index axis = 0);
+    /// What remember() noted; null when nothing.
+    const char* function() const { return block().function; }
+    Array argument() const;
+    Index axis() const { return block().axis; }
+
 private:
     struct Block {
         std::atomic<std::uint32_t> references;
         DType dtype;
+        std::int8_t axis;
+        std::uint8_t depth;  ///< of functions of functions that are remembered
         Index size;
         void* elements;
-        Block* owner;  ///< the block whose elements a reshaped array shares, else null
+        Block* owner;          ///< the block whose elements a reshaped array shares, else null
+        const char* function;  ///< what the elements are of `argument`, else null
+        Block* argument;
         alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
         Shape shape;
     };
@@ -102,6 +119,10 @@ private:
         if (block_ && (is_sole(block_) || block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1))
             destroy(block_);
     }
+    void forget() {
+        if (block().function) drop_argument();
+    }
+    void drop_argument();
     static bool is_sole(const Block* block) { return block->references.load(std::memory_order_acquire) == 1; }
     static std::size_t block_bytes(Index size, DType dtype);
     static void destroy(Block* block) noexcept;

@@ -74,7 +74,7 @@ Variable reciprocal(Variable x, Where where = Where::here());
 Variable exp(Variable x, Where where = Where::here());
 /// e^x - 1, exact near 0.
 Variable expm1(Variable x, Where where = Where::here());
-/// Natural logarithm; of a sigmoid or softmax it is evaluated from their argument, finite and exact.
+/// Natural logarithm; of sigmoid, 1 - sigmoid, softmax and 1 + exp from their argument, exact: see docs/recognised.md.
 Variable log(Variable x, Where where = Where::here());
 /// log(1 + x), exact near 0.
 Variable log1p(Variable x, Where where = Where::here());

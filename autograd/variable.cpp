@@ -53,7 +53,7 @@ void check_assignable(const char* op, const Array& now, const Array& next, Where
 }
 
 Array& own(Array& array) {
-    if (array && !array.unique()) array = array.copy();
+    if (array) array.make_unique();
     return array;
 }
 

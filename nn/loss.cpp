@@ -34,8 +34,7 @@ Variable reduced(Variable losses, Reduction reduction, Where where) {
 
 /// y log a, and 0 with gradient 0 where both are 0.
 Variable times_log(const Variable& y, const Variable& a, Where where) {
-    Variable log_a = log(a, where);
-    if (log_a.node() && log_a.node()->bypass) return at(y, where) * at(std::move(log_a), where);  // finite as it is
+    if (log_is_recognised(a)) return at(y, where) * at(log(a, where), where);  // finite as it is
     const Variable both_zero = equal(at(y.detach(), where), 0) * equal(at(a.detach(), where), 0);
     return at(y, where) * at(log(masked_fill(a, both_zero, 1, where), where), where);
 }

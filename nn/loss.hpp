@@ -9,9 +9,8 @@ namespace xtape::nn {
 /// What becomes of the losses of all elements: their mean, their sum, or nothing.
 enum class Reduction { mean, sum, none };
 
-/// -(y log a + (1 - y) log(1 - a)) of probabilities a (F1). Exact for a = sigmoid(z) while that is recorded, however
-/// large z; 0 log 0 counts as 0. Where nothing is recorded a confident wrong answer may be infinite: see
-/// bce_with_logits.
+/// -(y log a + (1 - y) log(1 - a)) of probabilities a (F1). Exact for a = sigmoid(z), however large z; 0 log 0 counts as
+/// 0. Where a comes from elsewhere a confident wrong answer may be infinite: see bce_with_logits.
 Variable log_loss(const Variable& probability, const Variable& target, Reduction reduction = Reduction::mean,
                   Where where = Where::here());
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <xtape/autograd/ops.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -10,6 +11,14 @@ Adagrad::Adagrad(const ParameterList& parameters, const AdagradOptions& options,
     : Optimizer(parameters, options.learning_rate, options.weight_decay, {"square"}, where), options_(options) {
     check_not_negative("Adagrad", "rate decay", options.rate_decay, where);
     check_not_negative("Adagrad", "epsilon", options.epsilon, where);
+}
+
+std::optional<double> Adagrad::stability_bound() const { return 2; }
+
+Variable Adagrad::scale_by_state(const std::vector<Array>& slots, Index updates) const {
+    if (!slots[0]) return {};
+    const double rate_now = 1 / (1 + static_cast<double>(updates - 1) * options_.rate_decay);
+    return rate_now / (sqrt(Variable(slots[0])) + options_.epsilon);
 }
 
 void Adagrad::update(const Update& u, Index begin, Index end) const {

@@ -22,7 +22,11 @@ public:
     Adagrad(const ParameterList& parameters, T learning_rate, Where where = Where::here())
         : Adagrad(parameters, AdagradOptions{static_cast<double>(learning_rate)}, where) {}
 
+    /// 2, while the scales change slowly.
+    std::optional<double> stability_bound() const override;
+
 private:
+    Variable scale_by_state(const std::vector<Array>& slots, Index updates) const override;
     void update(const Update& u, Index begin, Index end) const override;
 
     AdagradOptions options_;

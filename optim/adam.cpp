@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <xtape/autograd/ops.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -21,6 +22,14 @@ Adam::Adam(const ParameterList& parameters, const AdamOptions& options, Decay de
 
 AdamW::AdamW(const ParameterList& parameters, const AdamWOptions& o, Where where)
     : Adam(parameters, {o.learning_rate, o.weight_decay, o.beta1, o.beta2, o.epsilon}, Decay::decoupled, where) {}
+
+std::optional<double> Adam::stability_bound() const { return 2 * (1 + options_.beta1) / (1 - options_.beta1); }
+
+Variable Adam::scale_by_state(const std::vector<Array>& slots, Index updates) const {
+    if (!slots[1]) return {};
+    const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(updates));
+    return 1 / (sqrt(Variable(slots[1])) / std::sqrt(correction2) + options_.epsilon);
+}
 
 void Adam::update(const Update& u, Index begin, Index end) const {
     const double t = static_cast<double>(u.number);

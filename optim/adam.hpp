@@ -33,11 +33,15 @@ public:
     Adam(const ParameterList& parameters, T learning_rate, Where where = Where::here())
         : Adam(parameters, AdamOptions{static_cast<double>(learning_rate)}, where) {}
 
+    /// 2 (1 + beta1) / (1 - beta1), while the scales change slowly (Cohen et al., arXiv:2207.14484): 38 by default.
+    std::optional<double> stability_bound() const override;
+
 protected:
     enum class Decay { in_gradient, decoupled };
     Adam(const ParameterList& parameters, const AdamOptions& options, Decay decay, Where where);
 
 private:
+    Variable scale_by_state(const std::vector<Array>& slots, Index updates) const override;
     void update(const Update& u, Index begin, Index end) const override;
 
     AdamOptions options_;

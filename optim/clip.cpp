@@ -68,7 +68,7 @@ void for_each_gradient(std::vector<Variable>& gradients, F f) {
     for (Variable& gradient : gradients) {
         if (!gradient) continue;
         Array own = std::exchange(gradient, {}).array();
-        if (!own.unique()) own = own.copy();
+        own.make_unique();
         f(own);
         gradient = Variable(std::move(own));
     }

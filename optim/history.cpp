@@ -14,6 +14,12 @@ std::string cell(double value) { return std::isnan(value) ? "" : fmt::format("{:
 
 }  // namespace
 
+std::vector<double> History::losses() const {
+    std::vector<double> losses;
+    for (const Epoch& e : epochs) losses.push_back(e.loss);
+    return losses;
+}
+
 std::string History::csv() const {
     std::string name = csv_cell(metric);
     std::string text =

@@ -28,6 +28,10 @@ struct History {
     std::vector<Epoch> epochs;
     Index best = 0;  ///< number of the best epoch; 0 before the first
     bool stopped_early = false;
+    std::string advice;  ///< what fit() had to say about the learning rate; empty unless the cost bounced
+
+    /// The training loss of every epoch.
+    std::vector<double> losses() const;
 
     /// Columns epoch, loss, <metric>, val_loss, val_<metric>, learning_rate, seconds; an empty cell where there is
     /// nothing.

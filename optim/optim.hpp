@@ -3,9 +3,12 @@
 /// Optimisers, schedules, clipping, the training loop and its pictures.
 #include <xtape/optim/adagrad.hpp>
 #include <xtape/optim/adam.hpp>
+#include <xtape/optim/bounce.hpp>
 #include <xtape/optim/clip.hpp>
+#include <xtape/optim/curvature.hpp>
 #include <xtape/optim/history.hpp>
 #include <xtape/optim/optimizer.hpp>
+#include <xtape/optim/range_test.hpp>
 #include <xtape/optim/report.hpp>
 #include <xtape/optim/rmsprop.hpp>
 #include <xtape/optim/schedule.hpp>

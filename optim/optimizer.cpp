@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/ops.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -67,7 +68,7 @@ void Optimizer::update_one(std::size_t i, const Array& gradient) {
     std::vector<Array*> slots;
     for (auto& slot : slots_) {
         if (!slot[i]) slot[i] = Array::filled(value.shape(), value.dtype(), 0);
-        if (!slot[i].unique()) slot[i] = slot[i].copy();
+        slot[i].make_unique();
         slots.push_back(&slot[i]);
     }
     Settings& s = settings_[i];
@@ -75,6 +76,17 @@ void Optimizer::update_one(std::size_t i, const Array& gradient) {
     const Update u{value, held, rate_ * s.rate_factor, s.weight_decay, s.updates, std::move(slots)};
     kernels::parallel_for(value.size(), 16384, [&](Index begin, Index end) { update(u, begin, end); });
 }
+
+Array Optimizer::step_scale(std::size_t i) const {
+    const NoGrad constant;
+    std::vector<Array> slots;
+    for (const auto& slot : slots_) slots.push_back(slot[i]);
+    const Variable scale = scale_by_state(slots, settings_[i].updates);
+    if (!scale) return {};
+    return (settings_[i].rate_factor * astype(scale, parameters_[i].array().dtype())).array();
+}
+
+Variable Optimizer::scale_by_state(const std::vector<Array>&, Index) const { return Variable(1); }
 
 std::vector<std::pair<std::string, Array>> Optimizer::state() const {
     std::vector<std::pair<std::string, Array>> state;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -61,7 +62,21 @@ public:
     /// ShapeError or DtypeError for an array unlike its parameter; then nothing has changed.
     void load_state(const std::vector<std::pair<std::string, Array>>& state, Where where = Where::here());
 
+    /// The largest learning rate times curvature at which its steps are stable on a quadratic loss, where the curvature is
+    /// that of the loss with its directions scaled by step_scale(): 2 for plain gradient descent. None where it is
+    /// unknown.
+    virtual std::optional<double> stability_bound() const { return std::nullopt; }
+
+    /// What the gradient of parameter i is multiplied by in a step, beside the learning rate: one number or one for each
+    /// element. Its group's rate factor, and in adaptive methods the inverse root of the gradients' mean square, as it
+    /// stands now; empty while they have seen no gradient.
+    Array step_scale(std::size_t i) const;
+
 protected:
+    /// The part of step_scale() that comes from a parameter's state arrays, which are empty before its first update, after
+    /// `updates` updates: 1 unless overridden, without a value while it is unknown.
+    virtual Variable scale_by_state(const std::vector<Array>& slots, Index updates) const;
+
     /// What one update of one parameter may need.
     struct Update {
         Array& value;  ///< the parameter's own elements, to be changed in place

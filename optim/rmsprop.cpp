@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <xtape/autograd/ops.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -22,6 +23,15 @@ RMSProp::RMSProp(const ParameterList& parameters, const RMSPropOptions& options,
     check_range("RMSProp", "momentum", options.momentum, 0, 1, where);
     check_range("RMSProp", "smoothing", options.smoothing, 0, 1, where);
     check_not_negative("RMSProp", "epsilon", options.epsilon, where);
+}
+
+std::optional<double> RMSProp::stability_bound() const { return 2 * (1 + options_.momentum); }
+
+Variable RMSProp::scale_by_state(const std::vector<Array>& slots, Index) const {
+    if (!slots[0]) return {};
+    Variable spread = slots[0];
+    if (options_.centered) spread = maximum(spread - square(Variable(slots[1])), 0.0);
+    return 1 / (sqrt(spread) + options_.epsilon);
 }
 
 void RMSProp::update(const Update& u, Index begin, Index end) const {

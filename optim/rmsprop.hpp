@@ -25,7 +25,11 @@ public:
     RMSProp(const ParameterList& parameters, T learning_rate, Where where = Where::here())
         : RMSProp(parameters, RMSPropOptions{static_cast<double>(learning_rate)}, where) {}
 
+    /// 2 (1 + momentum), while the scales change slowly.
+    std::optional<double> stability_bound() const override;
+
 private:
+    Variable scale_by_state(const std::vector<Array>& slots, Index updates) const override;
     void update(const Update& u, Index begin, Index end) const override;
 
     RMSPropOptions options_;

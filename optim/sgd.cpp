@@ -20,6 +20,10 @@ SGD::SGD(const ParameterList& parameters, const SGDOptions& options, Where where
     check(!nesterov_ || momentum_ > 0, "SGD: Nesterov's look-ahead needs momentum: 0", where);
 }
 
+// On a quadratic of curvature c, with a = rate c, steps obey z^2 - (1 + momentum - a) z + momentum = 0; with the look-ahead
+// z^2 - (1 + momentum) (1 - a) z + momentum (1 - a) = 0. The first root to leave the unit circle is z = -1.
+std::optional<double> SGD::stability_bound() const { return 2 * (1 + momentum_) / (nesterov_ ? 1 + 2 * momentum_ : 1); }
+
 void SGD::update(const Update& u, Index begin, Index end) const {
     dispatch(u.value.dtype(), [&](auto tag) {
         using T = decltype(tag);

@@ -23,6 +23,9 @@ public:
     SGD(const ParameterList& parameters, T learning_rate, Where where = Where::here())
         : SGD(parameters, SGDOptions{static_cast<double>(learning_rate)}, where) {}
 
+    /// 2 (1 + momentum), with Nesterov's look-ahead 2 (1 + momentum) / (1 + 2 momentum).
+    std::optional<double> stability_bound() const override;
+
 private:
     void update(const Update& u, Index begin, Index end) const override;
 

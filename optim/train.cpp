@@ -1,5 +1,6 @@
 #include <xtape/optim/train.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -55,7 +56,7 @@ bool FitLoop::next_epoch() {
 }
 
 void FitLoop::add(const Score& score) {
-    ++batch_;
+    most_batches_ = std::max(most_batches_, ++batch_);
     if (!std::isfinite(score.loss)) {
         const std::string of = batches_ > 0 ? fmt::format(" of {}", batches_) : "";
         throw Error(
@@ -107,7 +108,22 @@ void FitLoop::compare(const Epoch& epoch) {
     }
 }
 
+/// The last weights are still there, whose steps made the cost bounce.
+void FitLoop::look_back() {
+    const std::vector<double> losses = history_.losses();
+    BounceOptions bouncing;
+    if (most_batches_ == 1) bouncing.noise = 1e-3;  // every loss is that of all samples
+    if (options_.loss && options_.optimizer && recording()) {
+        history_.advice = suggest_step(losses, *options_.optimizer, options_.loss, bouncing, where_).text;
+    } else if (const Bounce bounce = find_bounce(losses, bouncing); bounce.found) {
+        history_.advice =
+            fmt::format("the cost bounces around {:.3g}: a smaller learning rate would let it fall", bounce.level);
+    }
+    if (!history_.advice.empty()) progress_.note(history_.advice);
+}
+
 History FitLoop::finish() {
+    look_back();
     const std::string watched = fmt::format("{}{}", options_.validate ? "val " : "",
                                             options_.watch == Watch::metric ? options_.metric : "loss");
     if (history_.stopped_early)

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/optim/bounce.hpp>
 #include <xtape/optim/history.hpp>
 #include <xtape/optim/optimizer.hpp>
 #include <xtape/optim/progress.hpp>
@@ -52,6 +53,8 @@ struct FitOptions {
     Watch watch = Watch::loss;
     Index patience = 0;  ///< epochs without a better one before training stops; 0: never
     Snapshot snapshot;   ///< when set, the best epoch's state is kept, and restored in the end
+    RecordedLoss
+        loss;  ///< with it and `optimizer`, a bouncing cost is answered with a learning rate: see suggest_step()
     std::function<void(const Epoch&)> after_epoch;  ///< for schedules and one's own lines
     std::ostream* out = &std::cout;                 ///< of the progress; null: silence
     std::optional<bool> terminal;                   ///< whether `out` can redraw a line; found out when not set
@@ -69,12 +72,13 @@ public:
     bool next_epoch();
     /// Takes a batch's result. Throws Error naming epoch and batch when the loss is not finite.
     void add(const Score& score);
-    /// Restores the best weights; the history of all epochs.
+    /// Says so when the cost bounced, restores the best weights; the history of all epochs.
     History finish();
 
 private:
     void end_epoch();
     void compare(const Epoch& epoch);
+    void look_back();
 
     FitOptions options_;
     Where where_;
@@ -84,6 +88,7 @@ private:
     Index epoch_ = 0;
     Index batch_ = 0;
     Index batches_;
+    Index most_batches_ = 0;  // that an epoch had
     double best_ = Epoch::none;
     Restore restore_;
     std::chrono::steady_clock::time_point begin_{};

@@ -163,7 +163,7 @@ Array gather(const Array& x, Places places, const Shape& places_shape, Index axi
 }
 
 Array scatter_add(Array x, Places places, const Array& source, Index axis) {
-    if (!x.unique()) x = x.copy();
+    x.make_unique();
     if (source.size() == 0) return x;
     dispatch(x.dtype(), [&](auto tag) {
         using T = decltype(tag);

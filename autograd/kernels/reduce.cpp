@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include <xtape/autograd/kernels/map.hpp>
@@ -54,6 +55,18 @@ struct Exponentials : Add {
     template <class T>
     static Batch<T> padding(const Batch<T>&) {
         return Batch<T>(-std::numeric_limits<T>::infinity());
+    }
+};
+
+/// Of the elements below the centre only.
+struct ExponentialsBelow : Exponentials {
+    template <class V>
+    static V map(const V& x, const V& centre) {
+        const V e = Exponentials::map(x, centre);
+        if constexpr (std::is_arithmetic_v<V>)
+            return x < centre ? e : V(0);
+        else
+            return xsimd::select(x < centre, e, V(0));
     }
 };
 
@@ -187,6 +200,10 @@ Array reduce_norm(const Array& x, const Shape& axes, bool keepdims) {
 
 Array reduce_exponentials(const Array& x, const Array& centre, const Shape& axes, bool keepdims) {
     return reduce<Exponentials>(x, centre, axes, keepdims);
+}
+
+Array reduce_exponentials_below(const Array& x, const Array& centre, const Shape& axes, bool keepdims) {
+    return reduce<ExponentialsBelow>(x, centre, axes, keepdims);
 }
 
 Array reduce_logsumexp(const Array& x, const Shape& axes, bool keepdims) {

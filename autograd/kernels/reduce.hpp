@@ -26,5 +26,7 @@ Array reduce_norm(const Array& x, const Shape& axes, bool keepdims);
 Array reduce_logsumexp(const Array& x, const Shape& axes, bool keepdims);
 /// Sum of e^(x - centre); centre has x's shape reduced with keepdims.
 Array reduce_exponentials(const Array& x, const Array& centre, const Shape& axes, bool keepdims);
+/// The same over elements below the centre only.
+Array reduce_exponentials_below(const Array& x, const Array& centre, const Shape& axes, bool keepdims);
 
 }  // namespace xtape::kernels

@@ -37,7 +37,7 @@ struct Softmax {
         return exp(x - maximum) / scale;
     }
     template <class V>
-    static V scale(const V& sum) {
+    static V scale(const V& sum, const V&) {
         return sum;
     }
     /// What a row of g adds to the sum that the gradient needs.
@@ -51,15 +51,16 @@ struct Softmax {
     }
 };
 
-/// (x - maximum) - scale, scale being the logarithm of that sum.
+/// (x - maximum) - scale, scale being the logarithm of that sum. Where one element outweighs the others, that is small, and
+/// its digits are in `below`: the sum without the maximum. So are those of 1 - e^y for the gradient.
 struct LogSoftmax {
     template <class V>
     static V normalised(const V& x, const V& maximum, const V& scale) {
         return (x - maximum) - scale;
     }
     template <class V>
-    static V scale(const V& sum) {
-        return log(sum);
+    static V scale(const V& sum, const V& below) {
+        return xsimd::select(sum < V(1.5), log1p(below), log(sum));
     }
     template <class V>
     static V term(const V& g, const V&) {
@@ -67,7 +68,7 @@ struct LogSoftmax {
     }
     template <class V>
     static V gradient(const V& g, const V& y, const V& sum) {
-        return g - exp(y) * sum;
+        return -(expm1(y) * g) - exp(y) * (sum - g);
     }
 };
 
@@ -77,12 +78,17 @@ void normalise_row(const T* x, T* y, Index n) {
     constexpr bool keeps_exponentials = std::is_same_v<Function, Softmax>;
     constexpr T lowest = -std::numeric_limits<T>::infinity();
     const Batch<T> maximum(largest_of_run(x, n));
-    const T sum = sums_of_run<T, 1>(n, [&](Index i, Index size) {
-        const Batch<T> e = exp(load(x + i, size, lowest) - maximum);
-        if (keeps_exponentials) store(y + i, e, size);
-        return std::array{e};
-    })[0];
-    const Batch<T> scale = Function::scale(Batch<T>(sum));
+    constexpr std::size_t sums = keeps_exponentials ? 1 : 2;  // of all, and of all below the maximum
+    const auto total = sums_of_run<T, sums>(n, [&](Index i, Index size) {
+        const Batch<T> v = load(x + i, size, lowest), e = exp(v - maximum);
+        if constexpr (keeps_exponentials) {
+            store(y + i, e, size);
+            return std::array{e};
+        } else {
+            return std::array{e, xsimd::select(v < maximum, e, Batch<T>(T{0}))};
+        }
+    });
+    const Batch<T> scale = Function::scale(Batch<T>(total[0]), Batch<T>(total[sums - 1]));
     each_batch<T>(n, [&](Index i, Index size) {
         const Batch<T> v = load(keeps_exponentials ? y + i : x + i, size);
         store(y + i, keeps_exponentials ? v / scale : Function::normalised(v, maximum, scale), size);
@@ -106,8 +112,11 @@ Array normalise(Array x, Index axis) {
         return y;
     }
     Array maxima = reduce_max(x, {axis}, true);
-    Array scales =
-        map(reduce_exponentials(x, maxima, {axis}, true), [](const auto& sum) { return Function::scale(sum); });
+    Array scales = reduce_exponentials(x, maxima, {axis}, true);
+    if (std::is_same_v<Function, LogSoftmax>)
+        scales = map_broadcast(
+            scales.shape(), [](const auto& sum, const auto& below) { return LogSoftmax::scale(sum, below); }, scales,
+            reduce_exponentials_below(x, maxima, {axis}, true));
     const auto normalised = [](const auto& v, const auto& m, const auto& s) { return Function::normalised(v, m, s); };
     return map_broadcast(shape, normalised, std::move(x), std::move(maxima), std::move(scales));
 }

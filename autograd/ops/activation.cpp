@@ -32,24 +32,46 @@ Variable tanh(Variable x, Where where) {
         [](Variable g, const Variable& y) { return tanh_slope(std::move(g), y); });
 }
 
+namespace {
+
+struct Logistic {
+    template <class B>
+    B operator()(const B& v) const {
+        const auto e = exp_minus_abs(v);
+        return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
+    }
+};
+
+struct LogisticOfNegative {
+    template <class B>
+    B operator()(const B& v) const {
+        const auto e = exp_minus_abs(v);
+        return xsimd::select(v > like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
+    }
+};
+
+}  // namespace
+
 Variable sigmoid(Variable x, Where where) {
-    return unary_keeping(  // for recognise.hpp
-        sigmoid_name, std::move(x), where,
-        [](auto v) {
-            const auto e = exp_minus_abs(v);
-            return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
-        },
-        [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
+    return unary_remembered(sigmoid_name, std::move(x), where, Logistic(),
+                            [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
 }
 
 Variable sigmoid_of_negative(Variable x, Where where) {
-    return unary_keeping(
-        sigmoid_of_negative_name, std::move(x), where,
-        [](auto v) {
-            const auto e = exp_minus_abs(v);
-            return xsimd::select(v > like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
-        },
-        [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s, -1); });
+    return unary_remembered(sigmoid_of_negative_name, std::move(x), where, LogisticOfNegative(),
+                            [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s, -1); });
+}
+
+Variable sigmoid_beside(const Variable& complement, Variable x, Where where) {
+    return unary_remembered(sigmoid_name, std::move(x), where, Logistic(), [complement](Variable g, const Variable& s) {
+        return scaled_product(std::move(g), complement, s, 1);
+    });
+}
+
+Variable sigmoid_of_negative_beside(const Variable& complement, Variable x, Where where) {
+    return unary_remembered(
+        sigmoid_of_negative_name, std::move(x), where, LogisticOfNegative(),
+        [complement](Variable g, const Variable& s) { return scaled_product(std::move(g), complement, s, -1); });
 }
 
 Variable log_sigmoid(Variable x, Where where) {

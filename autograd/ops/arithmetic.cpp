@@ -25,13 +25,16 @@ void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
 }
 
 Variable operator+(Operand a, Operand b) {
+    if (is_one(a) || is_one(b))
+        if (auto sum = one_plus_exp(a, b)) return *std::move(sum);
     const auto pass = [](Variable g) { return g; };
     return binary(
         "add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
 }
 
 Variable operator-(Operand a, Operand b) {
-    if (auto complement = complement_of_sigmoid(a, b)) return *std::move(complement);
+    if (is_one(a))
+        if (auto complement = one_minus_sigmoid(a, b)) return *std::move(complement);
     return binary(
         "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; }, [](Variable g) { return g; },
         [](Variable g) { return -std::move(g); });
@@ -44,6 +47,8 @@ Variable operator*(Operand a, Operand b) {
 }
 
 Variable operator/(Operand a, Operand b) {
+    if (is_one(a))
+        if (auto quotient = one_by_one_plus_exp(a, b)) return *std::move(quotient);
     auto da = of_other([](Variable g, Operand divisor) { return std::move(g) / std::move(divisor); });
     auto db = [b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); };
     return binary(

@@ -34,12 +34,25 @@ Variable unary(const char* op, Variable x, Where where, const F& f, Rule rule) {
     return record(op, where, kernels::map(std::move(x).array(), f), std::move(dx));
 }
 
-/// The same, and keeps x: for rules that use it, rule(g, arguments), and for operations that recognise this one.
+/// The same, and keeps x for the rule, which is rule(g, arguments).
 template <class F, class Rule>
 Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule rule) {
     if (!x.requires_grad() || !recording()) return Variable(kernels::map(std::move(x).array(), f));
     Array y = Array::uninitialized(x.shape(), x.dtype());
     kernels::map_into(y, f, x.array());
+    return record(op, where, std::move(y), keeping(std::move(x), std::move(rule)));
+}
+
+/// The same for operations that others recognise: where nothing is recorded, the result's array remembers x. `op` is a name
+/// of recognise.hpp.
+template <class F, class Rule>
+Variable unary_remembered(const char* op, Variable x, Where where, const F& f, Rule rule) {
+    Array y = Array::uninitialized(x.shape(), x.dtype());
+    kernels::map_into(y, f, x.array());
+    if (!x.requires_grad() || !recording()) {
+        y.remember(op, x.array());
+        return Variable(std::move(y));
+    }
     return record(op, where, std::move(y), keeping(std::move(x), std::move(rule)));
 }
 

@@ -81,8 +81,8 @@ Variable reciprocal(Variable x, Where where) {
 }
 
 Variable exp(Variable x, Where where) {
-    return unary(
-        "exp", std::move(x), where, [](auto v) { return xsimd::exp(v); },
+    return unary_remembered(
+        exp_name, std::move(x), where, [](auto v) { return xsimd::exp(v); },
         [](Variable g, const Variable& y) { return std::move(g) * y; });
 }
 
@@ -100,6 +100,7 @@ Variable log(Variable x, Where where) {
 }
 
 Variable log1p(Variable x, Where where) {
+    if (auto stable = log1p_of_recognised(x, where)) return *std::move(stable);
     return unary_of_input(
         "log1p", std::move(x), where, [](auto v) { return xsimd::log1p(v); },
         [](Variable g, const Variable& in) { return std::move(g) / (1 + in); });

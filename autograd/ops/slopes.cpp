@@ -26,6 +26,15 @@ Variable scaled_product(Variable a, Variable b, double factor) {
     return record("scaled_product", Where::here(), std::move(y), std::move(da), std::move(db));
 }
 
+Variable scaled_product(Variable a, Variable b, Variable c, double factor) {
+    return elementwise_keeping(
+        "scaled_product", Where::here(), [factor](auto u, auto v, auto w) { return like(u, factor) * u * (v * w); },
+        std::array{std::move(a), std::move(b), std::move(c)},
+        [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[1], in[2], factor); },
+        [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], in[2], factor); },
+        [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], in[1], factor); });
+}
+
 Variable negative_quotient(Variable a, Variable b, Variable divisor) {
     auto da = on(a, [b, divisor](Variable h) { return negative_quotient(std::move(h), b, divisor); });
     auto db = on(b, [a, divisor](Variable h) { return negative_quotient(std::move(h), a, divisor); });

@@ -9,6 +9,8 @@ namespace xtape {
 
 /// factor a b.
 Variable scaled_product(Variable a, Variable b, double factor);
+/// factor a b c.
+Variable scaled_product(Variable a, Variable b, Variable c, double factor);
 
 /// -a b / divisor; the divisor may broadcast.
 Variable negative_quotient(Variable a, Variable b, Variable divisor);

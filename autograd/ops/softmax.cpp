@@ -1,4 +1,4 @@
-#include <xtape/autograd/ops/softmax.hpp>
+#include <xtape/autograd/ops/recognise.hpp>
 
 #include <utility>
 
@@ -14,7 +14,7 @@ namespace {
 class SoftmaxNode final : public Node {
 public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
-        : Node("softmax", at, y.shape(), y.dtype(), newer(0, x)), axis(along), argument_(x), y_(y) {
+        : Node(softmax_name, at, y.shape(), y.dtype(), newer(0, x)), axis(along), argument_(x), y_(y) {
         if (KeepOutputs::active()) output = y;
     }
 
@@ -45,26 +45,27 @@ private:
 
 Variable softmax(Variable x, Index axis, Where where) {
     axis = shapes::axis("softmax", axis, x.rank(), where);
-    if (!x.requires_grad() || !recording()) return Variable(kernels::softmax(std::move(x).array(), axis));
     Array y = kernels::softmax(x.array(), axis);
+    if (!x.requires_grad() || !recording()) {
+        y.remember(softmax_name, x.array(), axis);
+        return Variable(std::move(y));
+    }
     NodePtr node(new SoftmaxNode(where, y, x, axis));
     return Variable(std::move(y), std::move(node));
 }
 
-// log_softmax: y = x - log(sum(e^x));  dx = g - e^y sum(g)
+// log_softmax: y = x - log(sum(e^x));  dx = g - e^y sum(g), as (1 - e^y) g - e^y (sum(g) - g)
 Variable log_softmax(Variable x, Index axis, Where where) {
     axis = shapes::axis("log_softmax", axis, x.rank(), where);
     auto dx = on(x, [axis, where](Variable g, const Variable& y) {
-        return recording() ? g - exp(y, where) * sum(g, axis, true, where)
+        return recording() ? -(expm1(y, where) * g) - exp(y, where) * (sum(g, axis, true, where) - g)
                            : Variable(kernels::log_softmax_gradient(std::move(g).array(), y.array(), axis));
     });
     return record("log_softmax", where, kernels::log_softmax(std::move(x).array(), axis), std::move(dx));
 }
 
-std::optional<Variable> log_of_softmax(const Variable& x, Where where) {
-    auto* node = dynamic_cast<SoftmaxNode*>(x.node().get());
-    if (!node || node->freed) return std::nullopt;
-    return log_softmax(*node->arguments(), node->axis, where);
+Index axis_of_softmax(const Variable& x) {
+    return x.node() ? static_cast<const SoftmaxNode&>(*x.node()).axis : x.array().axis();
 }
 
 }  // namespace xtape

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include <xtape/optim/optimizer.hpp>
+
+/// How strongly a loss bends at the parameters' present values: what decides which learning rates are stable.
+namespace xtape::optim {
+
+/// A loss as recorded from the parameters' present values, on data that stay the same: `[&] { return loss_of(X, y); }`.
+using RecordedLoss = std::function<Variable()>;
+
+struct CurvatureOptions {
+    double tolerance = 1e-3;  ///< of the eigenvalue, relative
+    Index iterations = 200;   ///< Hessian-vector products at most
+    std::uint64_t seed = 0;   ///< of the direction to start from
+};
+
+/// The largest eigenvalue of a Hessian.
+struct Curvature {
+    double largest;    ///< negative where the loss bends down in every direction
+    bool converged;    ///< whether `tolerance` was reached; if not, the true eigenvalue is larger
+    Index iterations;  ///< Hessian-vector products taken
+};
+
+/// Largest eigenvalue of the loss's Hessian by power iteration on Hessian-vector products, each a walk back over the
+/// tape of the gradient: the loss is recorded once, the Hessian never stored. Where the eigenvalue of largest magnitude
+/// is negative, the iteration goes on with the Hessian shifted by it. Converged when |H v - lambda v| <= tolerance
+/// |H v|: then an eigenvalue lies that near. Parameters and their gradients stay as they are. Throws TapeError under
+/// NoGrad and unless the loss has one element, ValueError on options out of range, on an empty list, and when the
+/// Hessian is not finite.
+Curvature largest_curvature(const RecordedLoss& loss, const ParameterList& parameters,
+                            const CurvatureOptions& options = {}, Where where = Where::here());
+
+/// The same as an optimiser's steps see it: of S^1/2 H S^1/2, where S holds Optimizer::step_scale() of every element.
+/// Its steps are stable while learning rate times this is below Optimizer::stability_bound(). Throws ValueError for an
+/// optimiser whose scales come from gradients and that has made no step yet.
+Curvature largest_curvature(const RecordedLoss& loss, const Optimizer& optimizer, const CurvatureOptions& options = {},
+                            Where where = Where::here());
+
+}  // namespace xtape::optim
