@@ -70,7 +70,7 @@ Array Array::reshaped(const Shape& shape) const {
     if (checked_count(shape, dtype()) != size())
         throw ShapeError(fmt::format("reshaped: {} elements do not fill {}", size(), to_string(shape)));
     Block* owner = block_->owner ? block_->owner : block_;
-    owner->references.fetch_add(1, std::memory_order_relaxed);
+    owner->references.add();
     void* memory = storage::allocate(header_bytes);
     return with_block(new (memory) Block{1, dtype(), size(), block_->elements, owner, {}, shape});
 }
