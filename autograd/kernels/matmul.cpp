@@ -5,6 +5,7 @@
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/vector.hpp>
+#include <xtape/autograd/threads.hpp>
 
 /// Products of whole arrays: batches, and what is cut into tasks.
 namespace xtape::kernels {
@@ -34,6 +35,14 @@ struct Cut {
         if (is_whole(m, n, k)) return;
         const Index wanted = std::min<Index>(64, work(m, n, k) / task);
 
+        constexpr Index enough = 8, least_depth = 1024, most_partials = Index{1} << 20;
+        if (n == 1 && trans_a && batches == 1) {
+            // A linear layer's gradient after its product: pieces of the same rows of A, met where they are still in cache.
+            depth = Pieces(k, std::min({wanted, k / 64, most_partials / m}), 64);
+            if (depth.count() >= enough) return;
+            depth = Pieces(k, 1, 1);
+        }
+
         // With a vector for the other factor, rows of the matrix are read as they lie: long ones, or many.
         const Index narrowest = m > 1     ? 64
                                 : trans_b ? 8
@@ -48,7 +57,6 @@ struct Cut {
             Pieces(m, std::clamp(divide_up(wanted, columns.count()), divide_up(m, 1008), most_rows), n == 1 ? 4 : 12);
 
         const Index blocks = rows.count() * columns.count();
-        constexpr Index enough = 8, least_depth = 1024, most_partials = Index{1} << 20;
         if (batches == 1 && blocks < enough && k >= 2 * least_depth)
             depth = Pieces(k, std::min({divide_up(wanted, blocks), k / least_depth, most_partials / (m * n)}), 64);
     }
@@ -127,13 +135,16 @@ struct Product {
         return corner;
     }
 
-    /// C as the sum, in order, of products over the pieces of the sum.
+    /// C as the sum, in order, of products over the pieces of the sum. Each thread begins with the last of its pieces, for
+    /// what it went through before ended there, and that is still in its cache.
     void sum_of_pieces(const Cut& cut) const {
-        const Index size = m * n, pieces = cut.depth.count();
+        const Index size = m * n, pieces = cut.depth.count(), tasks = pieces * cut.blocks();
+        const Index share = divide_up(tasks, threads());
         const Scratch<T> partial(pieces * size);
         T* const partials = partial.data();
-        parallel_for(pieces * cut.blocks(), 1, [&](Index begin, Index end) {
-            for (Index task = begin; task < end; ++task) {
+        parallel_for(tasks, 1, [&](Index begin, Index end) {
+            for (Index i = begin; i < end; ++i) {
+                const Index first = i / share * share, task = first + std::min(tasks, first + share) - 1 - i;
                 const Index piece = task / cut.blocks();
                 partial_block(cut, task % cut.blocks(), piece, partials + piece * size);
             }
