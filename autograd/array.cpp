@@ -19,14 +19,16 @@ constexpr std::size_t header_bytes = 128;  // a Block, padded so that the elemen
 /// The number of elements. Throws ShapeError when there cannot be so many.
 Index checked_count(const Shape& shape, DType dtype) {
     std::size_t bytes = size_of(dtype);
+    Index count = 1;
     for (Index size : shape) {
         if (size < 0) throw ShapeError(fmt::format("array: negative size in {}", to_string(shape)));
         // A size of 0 does not excuse the others: their product is computed elsewhere.
         const auto factor = static_cast<std::size_t>(std::max<Index>(size, 1));
         if (__builtin_mul_overflow(bytes, factor, &bytes) || bytes > std::numeric_limits<std::size_t>::max() / 4)
             throw ShapeError(fmt::format("array: {} has more elements than memory can address", to_string(shape)));
+        count *= size;
     }
-    return shape.count();
+    return count;
 }
 
 }  // namespace
@@ -72,7 +74,7 @@ Array Array::reshaped(const Shape& shape) const {
     if (checked_count(shape, dtype()) != size())
         throw ShapeError(fmt::format("reshaped: {} elements do not fill {}", size(), to_string(shape)));
     Block* owner = block_->owner ? block_->owner : block_;
-    owner->references.fetch_add(1, std::memory_order_relaxed);
+    owner->references.add();
     void* memory = storage::allocate(header_bytes);
     return with_block(new (memory)
                           Block{1, dtype(), 0, 0, size(), block_->elements, owner, nullptr, nullptr, {}, shape});
@@ -108,7 +110,7 @@ void Array::remember(const char* function, const Array& argument, Index axis) {
 
 Array Array::argument() const {
     if (!block().argument) return {};
-    block_->argument->references.fetch_add(1, std::memory_order_relaxed);
+    block_->argument->references.add();
     return with_block(block_->argument);
 }
 

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <utility>
 
 #include <xtape/autograd/dtype.hpp>
+#include <xtape/autograd/reference_count.hpp>
 #include <xtape/autograd/shape.hpp>
 
 namespace xt {
@@ -92,7 +91,7 @@ public:
 
 private:
     struct Block {
-        std::atomic<std::uint32_t> references;
+        ReferenceCount references;
         DType dtype;
         std::int8_t axis;
         std::uint8_t depth;  ///< of functions of functions that are remembered
@@ -112,18 +111,16 @@ private:
     [[noreturn]] static void throw_empty();
 
     void retain() const noexcept {
-        if (block_) block_->references.fetch_add(1, std::memory_order_relaxed);
+        if (block_) block_->references.add();
     }
     void release() noexcept {
-        // Whoever holds the only reference may skip the locked instruction: nobody can make another behind its back.
-        if (block_ && (is_sole(block_) || block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1))
-            destroy(block_);
+        if (block_ && block_->references.drop()) destroy(block_);
     }
     void forget() {
         if (block().function) drop_argument();
     }
     void drop_argument();
-    static bool is_sole(const Block* block) { return block->references.load(std::memory_order_acquire) == 1; }
+    static bool is_sole(const Block* block) { return block->references.is_one(); }
     static std::size_t block_bytes(Index size, DType dtype);
     static void destroy(Block* block) noexcept;
     static Array with_block(Block* block);

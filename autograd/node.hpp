@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/reference_count.hpp>
 #include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/variable.hpp>
 
@@ -32,8 +32,8 @@ public:
 
     /// The operation's arguments as they are kept here: the node is the parent, null where the argument is a constant; the
     /// array is there only if a rule or a recognising operation wants it.
-    virtual Variable* arguments() = 0;
-    virtual std::size_t arity() const = 0;
+    Variable* arguments() const { return first_argument_; }
+    std::size_t arity() const { return arity_; }
 
     /// Puts into out[i] the gradient that g (the output's) gives parent i, for every i with wanted[i].
     virtual void pull(Variable g, const bool* wanted, Variable* out) = 0;
@@ -42,9 +42,18 @@ public:
     /// arguments. Overriders call this one.
     virtual void free() { freed = true; }
 
+protected:
+    /// For constructors: where the arguments are.
+    void keeps(Variable* arguments, std::size_t arity) {
+        first_argument_ = arguments;
+        arity_ = static_cast<std::uint32_t>(arity);
+    }
+
 private:
-    std::atomic<std::uint32_t> references_{0};
+    ReferenceCount references_{0};
     std::uint32_t position_ = 0;  ///< in the latest Tape that came by
+    std::uint32_t arity_ = 0;
+    Variable* first_argument_ = nullptr;
 
 public:
     /// The larger of `number` and that of x's node.
@@ -85,20 +94,13 @@ private:
     friend class NodePtr;
     friend class Tape;
     void release() noexcept;
-    bool is_sole() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
 };
 
 inline void NodePtr::retain() const noexcept {
-    if (!node_) return;
-    if (node_->references_.load(std::memory_order_relaxed) == 0)  // fresh: nobody else has it
-        node_->references_.store(1, std::memory_order_relaxed);
-    else
-        node_->references_.fetch_add(1, std::memory_order_relaxed);
+    if (node_) node_->references_.add();
 }
 inline void NodePtr::release() noexcept {
-    // The only holder may skip the locked instruction, as an Array's may.
-    if (node_ && (node_->is_sole() || node_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1))
-        node_->release();
+    if (node_ && node_->references_.drop()) node_->release();
 }
 
 /// While it lives, whatever this thread records keeps its output too: for looking at a tape, not for training.
@@ -112,8 +114,6 @@ public:
 class Leaf final : public Node {
 public:
     explicit Leaf(Array initial);
-    Variable* arguments() override { return nullptr; }
-    std::size_t arity() const override { return 0; }
     void pull(Variable, const bool*, Variable*) override {}
     void free() override {}  // a parameter outlives every tape
 
@@ -184,11 +184,9 @@ public:
         : Node(op, at, y.shape(), y.dtype(), newest_of(edges.argument...)),
           arguments_{std::move(edges.argument)...},
           rules_{std::move(edges.rule)...} {
+        keeps(arguments_.data(), sizeof...(Rules));
         if (keeps_output(std::index_sequence_for<Rules...>())) y_ = y;
     }
-
-    Variable* arguments() override { return arguments_.data(); }
-    std::size_t arity() const override { return sizeof...(Rules); }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);

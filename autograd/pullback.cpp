@@ -32,7 +32,7 @@ public:
         : tape_(tape),
           memo_(tape.size()),
           gradients_(tape.most_parents()),
-          wanted_(std::make_unique<bool[]>(tape.most_parents())) {
+          wanted_(std::make_unique<bool[]>(gradients_.size())) {
         if (tape.freed()) detail::throw_freed(*tape.freed());
         memo_.back().gradient = seed;
     }
@@ -137,9 +137,9 @@ private:
     }
 
     const Tape& tape_;
-    std::vector<Memo> memo_;
-    std::vector<Variable> beside_;     // by position; empty unless something is shown what came past it
-    std::vector<Variable> gradients_;  // one node's, by argument
+    Tape::List<Memo> memo_;
+    Tape::List<Variable> beside_;     // by position; empty unless something is shown what came past it
+    Tape::List<Variable> gradients_;  // one node's, by argument
     std::unique_ptr<bool[]> wanted_;
 };
 

@@ -12,6 +12,29 @@ void* allocate(std::size_t bytes);
 /// Gives back what `allocate(bytes)` returned; any thread may.
 void deallocate(void* block, std::size_t bytes) noexcept;
 
+/// For containers that live as long as a pass does.
+template <class T>
+struct Allocator {
+    using value_type = T;
+    static_assert(alignof(T) <= 64);
+
+    Allocator() = default;
+    template <class U>
+    Allocator(const Allocator<U>&) {}
+
+    T* allocate(std::size_t count) { return static_cast<T*>(storage::allocate(count * sizeof(T))); }
+    void deallocate(T* block, std::size_t count) noexcept { storage::deallocate(block, count * sizeof(T)); }
+
+    template <class U>
+    bool operator==(const Allocator<U>&) const {
+        return true;
+    }
+    template <class U>
+    bool operator!=(const Allocator<U>&) const {
+        return false;
+    }
+};
+
 /// Counters since the program began (fresh, reused) and of this moment (live, cached, peak), over all threads.
 struct Stats {
     std::size_t live_bytes;     ///< handed out and not yet given back

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <mutex>
+#include <utility>
 
 namespace xtape {
 
@@ -31,6 +32,7 @@ void Tape::reach(Node* node) {
 
 Tape::Tape(const Variable& y) {
     std::lock_guard lock(positions_in_use);
+    nodes_.reserve(64);
     reach(y.node().get());
     std::size_t edges = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -41,11 +43,13 @@ Tape::Tape(const Variable& y) {
         if (node.bypass) reach(node.bypass->operand.node().get());
         edges += arity;
     }
-    std::reverse(nodes_.begin(), nodes_.end());
-    const auto operations =
-        std::stable_partition(nodes_.begin(), nodes_.end(), [](Node* node) { return node->arity() == 0; });
-    sort_by_age(nodes_.begin(), operations);
-    sort_by_age(operations, nodes_.end());
+    const List<Node*> reached = std::exchange(nodes_, List<Node*>(nodes_.size()));
+    auto first = nodes_.begin(), last = nodes_.end();
+    for (Node* node : reached)  // the oldest come last, or nearly so
+        *(node->arity() == 0 ? first++ : --last) = node;
+    std::reverse(nodes_.begin(), first);
+    sort_by_age(nodes_.begin(), first);
+    sort_by_age(last, nodes_.end());
 
     edges_.reserve(edges);
     first_edge_.reserve(nodes_.size() + 1);

@@ -15,10 +15,13 @@ namespace xtape {
 /// long as y holds them.
 class Tape {
 public:
+    template <class T>
+    using List = std::vector<T, storage::Allocator<T>>;
+
     explicit Tape(const Variable& y);
 
     std::size_t size() const { return nodes_.size(); }
-    const std::vector<Node*>& nodes() const { return nodes_; }
+    const List<Node*>& nodes() const { return nodes_; }
 
     /// Positions of node i's parents in nodes(); `absent` where an argument is a constant.
     static constexpr std::uint32_t absent = UINT32_MAX;
@@ -44,10 +47,10 @@ private:
     bool holds(const Node& node) const { return node.position_ < size() && nodes_[node.position_] == &node; }
     void reach(Node* node);
 
-    std::vector<Node*> nodes_;
-    std::vector<std::uint32_t> edges_;
-    std::vector<std::uint32_t> first_edge_;
-    std::vector<std::uint32_t> bypassed_;
+    List<Node*> nodes_;
+    List<std::uint32_t> edges_;
+    List<std::uint32_t> first_edge_;
+    List<std::uint32_t> bypassed_;
     const Node* freed_ = nullptr;
 };
 

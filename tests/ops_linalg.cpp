@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(known_products) {
 
 BOOST_AUTO_TEST_CASE(transposed_flags_are_transposes) {
     for (const auto& [m, n, k] : std::vector<std::tuple<Index, Index, Index>>{
-             {3, 4, 5}, {1, 4, 5}, {3, 1, 5}, {300, 500, 70}, {17, 31, 40009}}) {
+             {3, 4, 5}, {1, 4, 5}, {3, 1, 5}, {300, 500, 70}, {17, 31, 40009}, {1030, 1, 2001}}) {
         const Variable a = waves({m, k}), b = waves({k, n}, float64, 0.3);
         const Array at = transpose(a).array(), bt = transpose(b).array();
         const Values expected = values(matmul(a, b));

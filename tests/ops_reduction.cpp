@@ -108,6 +108,11 @@ const std::vector<Case> small_cases{
     {{5, 31}, 1},
     {{5, 32}, 1},
     {{4, 63}, {0}},
+    {{7, 33}, 0},
+    {{102, 16}, 0},
+    {{1, 3, 5, 1}, 1},
+    {{3, 67}, {}},
+    {{16}, {}},
 };
 
 /// Every way of sharing the work: many and few outputs, long and short runs, chunks that do not divide.

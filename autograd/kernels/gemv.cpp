@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include <xtape/autograd/kernels/gemm_paths.hpp>
+#include <xtape/autograd/kernels/reduction_runs.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
-#include <xtape/autograd/kernels/transpose.hpp>
 
 /// Products of a matrix and a vector: the matrix is read once, as it lies, at the speed of memory.
 namespace xtape::kernels {
@@ -34,27 +34,32 @@ void dot_rows(Index k, const T* a, Index stride, const T* x, Vector<T>* sums) {
     }
 }
 
+struct Add {
+    template <class V>
+    static V combine(const V& a, const V& b) {
+        return a + b;
+    }
+};
+
 /// y = A x for rows that lie in memory as such: as many at a time as a vector has lanes, so that their sums over the lanes
-/// are sums of vectors after a transpose.
+/// are folded together.
 template <class T>
 void by_rows(Index m, Index k, const T* a, Index stride, const T* x, T* y, Index y_stride, bool accumulate) {
     constexpr Index lanes = vector_lanes<T>;
     alignas(64) Vector<T> sums[lanes] = {};
-    alignas(64) T columns[lanes * lanes];
+    Batch<T> batches[lanes];
+    alignas(64) T dots[lanes];
     for (Index row = 0; row < m; row += lanes) {
         const Index count = std::min(lanes, m - row);
         if (count == lanes)
             dot_rows<T, lanes, 1>(k, a + row * stride, stride, x, sums);
         else
             for (Index i = 0; i < count; ++i) dot_rows<T, 1, 8>(k, a + (row + i) * stride, stride, x, sums + i);
-        Square<T>::transpose(columns, lanes, reinterpret_cast<const T*>(sums), lanes);
-        for (Index half = lanes / 2; half > 0; half /= 2)
-            for (Index i = 0; i < half; ++i)
-                store_vector(columns + i * lanes,
-                             load_vector(columns + i * lanes) + load_vector(columns + (i + half) * lanes));
+        for (Index i = 0; i < lanes; ++i) batches[i] = as_batch<T>(sums[i]);
+        Fold<Add, T>::many(batches).store_aligned(dots);
         for (Index i = 0; i < count; ++i) {
             T& element = y[(row + i) * y_stride];
-            element = accumulate ? element + columns[i] : columns[i];
+            element = accumulate ? element + dots[i] : dots[i];
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/vector.hpp>
+#include <xtape/autograd/threads.hpp>
 
 /// Products of whole arrays: batches, and what is cut into tasks.
 namespace xtape::kernels {
@@ -31,8 +32,16 @@ struct Cut {
 
     Cut(Index m, Index n, Index k, bool trans_a, bool trans_b, Index batches)
         : rows(m, 1, 1), columns(n, 1, 1), depth(k, 1, 1) {
+        if (is_whole(m, n, k)) return;
         const Index wanted = std::min<Index>(64, work(m, n, k) / task);
-        if (wanted <= 1) return;
+
+        constexpr Index enough = 8, least_depth = 1024, most_partials = Index{1} << 20;
+        if (n == 1 && trans_a && batches == 1) {
+            // A linear layer's gradient after its product: pieces of the same rows of A, met where they are still in cache.
+            depth = Pieces(k, std::min({wanted, k / 64, most_partials / m}), 64);
+            if (depth.count() >= enough) return;
+            depth = Pieces(k, 1, 1);
+        }
 
         // With a vector for the other factor, rows of the matrix are read as they lie: long ones, or many.
         const Index narrowest = m > 1     ? 64
@@ -48,7 +57,6 @@ struct Cut {
             Pieces(m, std::clamp(divide_up(wanted, columns.count()), divide_up(m, 1008), most_rows), n == 1 ? 4 : 12);
 
         const Index blocks = rows.count() * columns.count();
-        constexpr Index enough = 8, least_depth = 1024, most_partials = Index{1} << 20;
         if (batches == 1 && blocks < enough && k >= 2 * least_depth)
             depth = Pieces(k, std::min({divide_up(wanted, blocks), k / least_depth, most_partials / (m * n)}), 64);
     }
@@ -58,6 +66,9 @@ struct Cut {
     /// Multiplications, with what is read and written counted as so many more.
     static Index work(Index m, Index n, Index k) { return m * n * k + 16 * (m * n + m * k + n * k); }
     static constexpr Index task = Index{1} << 21;  // outweighs starting a task many times
+
+    /// Whether a product is too small to be cut at all.
+    static bool is_whole(Index m, Index n, Index k) { return work(m, n, k) < 2 * task; }
 };
 
 /// The epilogue over rows of C that are still in cache.
@@ -74,6 +85,11 @@ void finish(Index rows, Index columns, T* c, Index stride, const T* bias, bool r
         Index i = 0;
         for (; i + lanes <= rows; i += lanes) store_vector(c + i, finished(load_vector(c + i), added));
         if (const Index left = rows - i; left > 0) store_vector(c + i, finished(load_vector(c + i, left), added), left);
+        return;
+    }
+    if (columns == lanes) {
+        const Vector<T> added = load_vector(bias);
+        for (Index i = 0; i < rows; ++i) store_vector(c + i * stride, finished(load_vector(c + i * stride), added));
         return;
     }
     for (Index i = 0; i < rows; ++i, c += stride) {
@@ -94,6 +110,12 @@ struct Product {
     const T* bias;  ///< null without an epilogue
     bool relu;
 
+    /// All of C.
+    void whole() const {
+        gemm(m, n, k, a, b, c, n, false);
+        if (bias) finish(m, n, c, n, bias, relu);
+    }
+
     /// Block number `block` of C.
     void block(const Cut& cut, Index block) const {
         T* const corner = partial_block(cut, block, 0, c);
@@ -113,13 +135,16 @@ struct Product {
         return corner;
     }
 
-    /// C as the sum, in order, of products over the pieces of the sum.
+    /// C as the sum, in order, of products over the pieces of the sum. Each thread begins with the last of its pieces, for
+    /// what it went through before ended there, and that is still in its cache.
     void sum_of_pieces(const Cut& cut) const {
-        const Index size = m * n, pieces = cut.depth.count();
+        const Index size = m * n, pieces = cut.depth.count(), tasks = pieces * cut.blocks();
+        const Index share = divide_up(tasks, threads());
         const Scratch<T> partial(pieces * size);
         T* const partials = partial.data();
-        parallel_for(pieces * cut.blocks(), 1, [&](Index begin, Index end) {
-            for (Index task = begin; task < end; ++task) {
+        parallel_for(tasks, 1, [&](Index begin, Index end) {
+            for (Index i = begin; i < end; ++i) {
+                const Index first = i / share * share, task = first + std::min(tasks, first + share) - 1 - i;
                 const Index piece = task / cut.blocks();
                 partial_block(cut, task % cut.blocks(), piece, partials + piece * size);
             }
@@ -173,7 +198,8 @@ private:
 }  // namespace
 
 Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const Epilogue& epilogue) {
-    const Index m = a.shape(trans_a ? -1 : -2), k = a.shape(trans_a ? -2 : -1), n = b.shape(trans_b ? -2 : -1);
+    const auto size = [](const Array& x, bool rows) { return x.shape()[x.rank() - (rows ? 2 : 1)]; };
+    const Index m = size(a, !trans_a), k = size(a, trans_a), n = size(b, trans_b);
     const Batches batches(a.shape(), b.shape());
     Shape shape = batches.shape;
     shape.push_back(m);
@@ -182,7 +208,6 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
     if (c.size() == 0) return c;
 
     const Index count = batches.shape.count();
-    const Cut cut(m, n, k, trans_a, trans_b, count);
     dispatch(a.dtype(), [&](auto tag) {
         using T = decltype(tag);
         const Product<T> first{m,
@@ -193,6 +218,8 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
                                c.mutable_data<T>(),
                                epilogue.bias ? epilogue.bias->data<T>() : nullptr,
                                epilogue.relu};
+        if (count == 1 && Cut::is_whole(m, n, k)) return first.whole();
+        const Cut cut(m, n, k, trans_a, trans_b, count);
         if (cut.depth.count() > 1) return first.sum_of_pieces(cut);
 
         const Index grain = std::max<Index>(1, Cut::task / Cut::work(m, n, k));

@@ -88,6 +88,8 @@ Array permute(const Array& x, const Shape& permutation) {
 }
 
 Array broadcast_to(const Array& x, const Shape& shape) {
+    constexpr Index few = 4096;
+    if (x.size() == 1 && shape.count() <= few) return Array::filled(shape, x.dtype(), x.at(0));
     Shape from = Shape::filled(shape.rank(), 0);
     const Shape strides = contiguous(x.shape());
     const Index added = shape.rank() - x.rank();

@@ -7,6 +7,7 @@
 #include <xtape/autograd/array.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/reduction_runs.hpp>
+#include <xtape/autograd/kernels/runs.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/simd.hpp>
 
@@ -26,6 +27,10 @@ struct ReductionPlan {
     Index outer = 1;    ///< how many blocks of `rows` runs go into one output run
     Shape kept_sizes, kept_strides, reduced_sizes, reduced_strides;
 
+    /// Whether it is one short matrix that is reduced to a row.
+    bool is_few_rows() const { return !inner_reduced && is_short(); }
+    /// Whether it is one short run that is reduced to a number.
+    bool is_one_run() const { return inner_reduced && is_short(); }
     Index output_width() const { return inner_reduced ? 1 : run; }
     Index output_offset(Index i) const { return offset(kept_sizes, kept_strides, i); }
     void output_offsets(Index first, Index count, Index* offsets) const {
@@ -37,6 +42,8 @@ struct ReductionPlan {
     Index block_offset(Index i) const { return offset(reduced_sizes, reduced_strides, i); }
 
 private:
+    bool is_short() const { return outputs == 1 && outer == 1 && rows * run <= 4096; }
+
     static Index offset(const Shape& sizes, const Shape& strides, Index i) {
         Index elements = 0, axis = sizes.rank() - 1;
         for (; axis > 0; --axis) {
@@ -68,6 +75,26 @@ void add_rows(T* sums, const T* centre, Index width, const T* x, Index stride, I
         for (; j < width; ++j) column(load_one, store_one, j, row, four);
         row += four ? 4 : 1;
     }
+}
+
+/// out[j] = the combination of x[row * run + j] over few rows, each row right after the last: a small network's bias gradient,
+/// which is done before a Reduction is made ready.
+template <class Op, class T>
+void combine_few_rows(const T* x, const T* centre, Index run, Index rows, T* out) {
+    each_batch<T>(run, [&](Index j, Index size) {
+        const Batch<T> c = Op::centred ? load(centre + j, size) : Batch<T>(T{0}), nothing(Op::template identity<T>);
+        Batch<T> sums[4] = {nothing, nothing, nothing, nothing};
+        const auto add = [&](Index row, Index chain) {
+            sums[chain] = Op::combine(sums[chain], Op::map(load(x + row * run + j, size), c));
+        };
+        Index row = 0;
+        for (; row + 4 <= rows; row += 4) {
+#pragma GCC unroll 4
+            for (Index chain = 0; chain < 4; ++chain) add(row + chain, chain);
+        }
+        for (; row < rows; ++row) add(row, 0);
+        store(out + j, Op::combine(Op::combine(sums[0], sums[1]), Op::combine(sums[2], sums[3])), size);
+    });
 }
 
 /// One reduction over memory: which part of the work makes which partial result.
@@ -228,7 +255,14 @@ Array reduce(const Array& x, const Array& centre, const Shape& axes, bool keepdi
             return;
         }
         const ReductionPlan plan(x.shape(), axes);
-        const Reduction<Op, T> reduction(plan, x.data<T>(), Op::centred ? centre.data<T>() : nullptr);
+        const T* const centres = Op::centred ? centre.data<T>() : nullptr;
+        if (plan.is_few_rows()) return combine_few_rows<Op>(x.data<T>(), centres, plan.run, plan.rows, out);
+        if (plan.is_one_run() && plan.run >= lanes<T>) {  // a small loss: not as many runs at once as a batch has lanes
+            const RunReducer<Op, T> reducer(plan.run, x.data<T>() + plan.run);
+            *out = Fold<Op, T>::one(reducer.one(x.data<T>(), Batch<T>(Op::centred ? *centres : T{0})));
+            return;
+        }
+        const Reduction<Op, T> reduction(plan, x.data<T>(), centres);
         const Index chunks = reduction.chunks(), width = plan.output_width();
         if (chunks == 1) {
             parallel_for(reduction.tasks(), reduction.grain(),

@@ -64,10 +64,10 @@ void product_column(Index rows, Index depth, const T* a, Index a_stride, const T
                     Index c_stride, bool accumulate) {
     constexpr Index tallest = tile_height(width);
     static constexpr auto tiles = product_tiles<T, layout, width>(std::make_integer_sequence<Index, tallest>());
-    for (Index left = (rows + tallest - 1) / tallest; left > 0; --left) {
-        const Index height = (rows + left - 1) / left;
+    const Index count = (rows + tallest - 1) / tallest, low = rows / count, high = rows % count;
+    for (Index i = 0; i < count; ++i) {
+        const Index height = low + (i < high ? 1 : 0);
         tiles[static_cast<std::size_t>(height - 1)](depth, a, a_stride, b, b_stride, c, c_stride, accumulate);
-        rows -= height;
         a += layout == Layout::rows ? height * a_stride : height;
         c += height * c_stride;
     }
@@ -91,6 +91,7 @@ void product_columns(Index rows, Index vectors, Index depth, const T* a, Index a
 template <class T, Layout layout>
 void tile_product(Index rows, Index columns, Index depth, const T* a, Index a_stride, const T* b, Index b_stride, T* c,
                   Index c_stride, bool accumulate) {
+    if (rows == 0) return;
     detail::product_columns<T, layout, detail::tile_width>(rows, columns / vector_lanes<T>, depth, a, a_stride, b,
                                                            b_stride, c, c_stride, accumulate);
 }

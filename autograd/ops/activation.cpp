@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include <xtape/autograd/kernels/exponential.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/relu.hpp>
@@ -20,8 +21,8 @@ namespace {
 
 /// e^-|v|, in (0, 1]: what the stable forms are built on.
 template <class B>
-B exp_minus_abs(const B& v) {
-    return xsimd::exp(-xsimd::abs(v));
+[[gnu::always_inline]] inline B exp_minus_abs(const B& v) {
+    return kernels::exp_of_negative(-xsimd::abs(v));
 }
 
 }  // namespace

@@ -20,10 +20,8 @@ public:
     JointNode(const char* op, Where at, const Array& y, const std::array<Variable, N>& arguments, Rule rule)
         : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
         for (std::size_t i = 0; i < N; ++i) arguments_[i] = Variable(Array(), arguments[i].node());
+        keeps(arguments_.data(), N);
     }
-
-    Variable* arguments() override { return arguments_.data(); }
-    std::size_t arity() const override { return N; }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);

@@ -21,10 +21,8 @@ public:
         : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
         arguments_.reserve(arguments.size());
         for (const Variable& x : arguments) arguments_.emplace_back(Array(), x.node());
+        keeps(arguments_.data(), arguments_.size());
     }
-
-    Variable* arguments() override { return arguments_.data(); }
-    std::size_t arity() const override { return arguments_.size(); }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) throw_freed(*this);

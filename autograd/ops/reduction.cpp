@@ -32,7 +32,9 @@ struct Reduced {
     /// With ones in place of the reduced axes.
     Variable kept(const Variable& g) const { return reshape(g, shapes::reduced(shape, axes, true), where); }
 
-    Variable broadcast(const Variable& g) const { return broadcast_to(kept(g), shape, where); }
+    Variable broadcast(const Variable& g) const {
+        return broadcast_to(g.rank() == 0 ? g : kept(g), shape, where);  // a number needs no axes for that
+    }
 };
 
 void require_elements(const char* op, const Shape& shape, const Shape& axes, Where where) {

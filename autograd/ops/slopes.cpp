@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <xtape/autograd/kernels/exponential.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 
 namespace xtape {
@@ -66,7 +67,8 @@ Variable sigmoid_slope(Variable g, Variable s, double factor) {
 Variable sigmoid_cross_entropy_slope(Variable g, Variable z, Variable y) {
     // With y = 1 and y = 0 apart, for sigmoid(z) - y would lose the digits of a small difference.
     const auto slope = [](auto v, auto u, auto t) {
-        const auto e = xsimd::exp(-xsimd::abs(u)), larger = like(u, 1) / (like(u, 1) + e), smaller = e * larger;
+        const auto e = kernels::exp_of_negative(-xsimd::abs(u)), larger = like(u, 1) / (like(u, 1) + e),
+                   smaller = e * larger;
         const auto positive = u > like(u, 0);
         return v * ((like(t, 1) - t) * xsimd::select(positive, larger, smaller) -
                     t * xsimd::select(positive, smaller, larger));

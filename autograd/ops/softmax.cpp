@@ -15,11 +15,9 @@ class SoftmaxNode final : public Node {
 public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
         : Node(softmax_name, at, y.shape(), y.dtype(), newer(0, x)), axis(along), argument_(x), y_(y) {
+        keeps(&argument_, 1);
         if (KeepOutputs::active()) output = y;
     }
-
-    Variable* arguments() override { return &argument_; }
-    std::size_t arity() const override { return 1; }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
