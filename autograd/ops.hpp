@@ -90,6 +90,9 @@ Variable sigmoid(Variable x, Where where = Where::here());
 Variable log_sigmoid(Variable x, Where where = Where::here());
 /// -(y log(sigmoid(z)) + (1 - y) log(1 - sigmoid(z))) for z and y of the same shape, finite for every finite z (F6).
 Variable sigmoid_cross_entropy(Variable z, Variable y, Where where = Where::here());
+/// (a - b)^2 / 2 where |a - b| <= delta, else delta (|a - b| - delta / 2), for a and b of the same shape (Huber 1964). Throws
+/// ValueError unless delta > 0.
+Variable huber_loss(Variable a, Variable b, double delta = 1, Where where = Where::here());
 /// log(1 + e^x), finite for every finite x.
 Variable softplus(Variable x, Where where = Where::here());
 /// max(x, 0), derivative 0 at 0 (F2).

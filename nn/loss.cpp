@@ -67,11 +67,7 @@ Variable l1(const Variable& prediction, const Variable& target, Reduction reduct
 Variable huber(const Variable& prediction, const Variable& target, double delta, Reduction reduction, Where where) {
     check_values("huber", prediction, target, where);
     if (!(delta > 0)) throw ValueError(fmt::format("huber: delta must be above 0: {}", delta), where);
-    // With c = e limited to +-delta, c (e - c / 2) is both branches at once.
-    const Variable error = at(prediction, where) - target;
-    const Variable limited = clip(error, -delta, delta, where);
-    const Variable rest = at(error, where) - at(limited, where) * 0.5;
-    return reduced(at(limited, where) * rest, reduction, where);
+    return reduced(huber_loss(prediction, target, delta, where), reduction, where);
 }
 
 Variable kl_div(const Variable& q, const Variable& t, Reduction reduction, Where where) {

@@ -66,6 +66,12 @@ Samples elementwise() {
     for (const Shape& shape : shapes_of_all_kinds)
         samples.push_back(
             {"sigmoid_cross_entropy", {draw.uniform(shape, -4, 4), draw.uniform(shape, 0, 1)}, cross_entropy});
+    const auto huber = [](const Inputs& x) { return huber_loss(x[0], x[1], 0.5); };
+    for (const Shape& shape : shapes_of_all_kinds) {
+        samples.push_back(
+            {"huber_loss", {draw.uniform(shape, 0, 0.2), draw.uniform(shape, -0.2, 0)}, huber});  // inside
+        samples.push_back({"huber_loss", {draw.uniform(shape, 1, 2), draw.uniform(shape, -1, 0.4)}, huber});
+    }
     for (const Index axis : {0, 1, -1})
         samples.push_back(
             {"log", {draw.uniform({3, 4}, -2, 2)}, [axis](const Inputs& x) { return log(softmax(x[0], axis)); }});

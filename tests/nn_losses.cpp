@@ -70,6 +70,12 @@ BOOST_AUTO_TEST_CASE(differences_of_two_arrays) {
     check_grads([](const Variable& a, const Variable& b) { return nn::l1(a, b); }, p, t);
     check_grads([](const Variable& a, const Variable& b) { return nn::huber(a, b, 1, Reduction::none); }, p, t);
     check_contains(message<ValueError>([&] { nn::huber(p, t, 0); }), "huber: delta must be above 0: 0");
+    check_contains(message<ValueError>([&] { huber_loss(p, t, 0); }), "huber_loss: delta must be above 0: 0");
+    check_contains(message<ShapeError>([&] { huber_loss(p, reshape(t, {4})); }),
+                   "huber_loss: shapes differ: a (2, 2) != b (4,)");
+    BOOST_CHECK_THROW(huber_loss(p, astype(t, float32)), DtypeError);
+    const Parameter q = p.array();  // p - t is 0.5, -2, 0.25, 7: where it is larger than 1 the slope is 1
+    check_close(grad(nn::huber(q, t, 1, Reduction::sum), q), {2, 2}, {0.5, -1, 0.25, 1}, 1e-14);
 
     Parameter leaf = xt::xarray<double>{3, 5};  // F21: 2 (s - v) / n
     check_close(grad(nn::mse(leaf, xt::xarray<double>{1, 6}), leaf), {2}, {2, -1}, 1e-14);

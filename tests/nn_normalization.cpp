@@ -110,6 +110,14 @@ BOOST_AUTO_TEST_CASE(batch_norm_while_training_and_after) {
     }
     check_close(layer(x), {5, 3, 2, 4}, expected, 1e-12);
     check_close(layer.running_mean, {3}, running_mean, 1e-12);  // not touched
+
+    const NoGrad constant;  // nothing is recorded, so that a temporary's buffer may be worked in
+    Array temporary = Array::uninitialized(x.shape(), float64);
+    std::copy_n(x.array().data<double>(), x.size(), temporary.mutable_data<double>());
+    const double* const buffer = temporary.data<double>();
+    const Variable y = layer(Variable(std::move(temporary)));
+    BOOST_TEST(y.array().data<double>() == buffer);
+    check_close(y, {5, 3, 2, 4}, expected, 1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(batch_norm_1d_takes_tables_and_series) {

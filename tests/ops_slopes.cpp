@@ -1,5 +1,6 @@
 #include <xtape/autograd/ops/slopes.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -62,6 +63,10 @@ const std::vector<Case> cases{
      [](auto& x) { return sigmoid_cross_entropy_slope(x[0], x[1], x[2]); },
      [](auto& x) { return x[0] * (1 / (1 + std::exp(-x[1])) - x[2]); },
      {numbers(-2, 2, 0), numbers(-4, 4, 1), numbers(0, 1, 2)}},
+    {"huber_slope",
+     [](auto& x) { return huber_slope(x[0], x[1], x[2], 0.75); },
+     [](auto& x) { return x[0] * std::max(-0.75, std::min(x[1] - x[2], 0.75)); },
+     {numbers(-2, 2, 0), numbers(-1, 1, 1), numbers(-0.9, 1, 2)}},
     {"tanh_slope",
      [](auto& x) { return tanh_slope(x[0], x[1]); },
      [](auto& x) { return x[0] * (1 - x[1] * x[1]); },

@@ -23,6 +23,7 @@ struct Row {
     const T* first;
     Batch<T> whole(Index i) const { return Batch<T>::load_unaligned(first + i); }
     Batch<T> partial(Index i, Index n) const { return load_partial(first + i, n); }
+    void ask_for(Index i) const { kernels::ask_for(first, i); }
 };
 
 template <class T>
@@ -31,52 +32,98 @@ struct Still {
     Batch<T> value;
     Batch<T> whole(Index) const { return value; }
     Batch<T> partial(Index, Index) const { return value; }
+    void ask_for(Index) const {}
 };
 
-/// With `past_caches` an aligned output does not go through them; finish_past_caches() is the caller's.
+/// Elements of a row that is cut into strips.
+template <class T>
+inline constexpr Index fit_for_strips = 2 * Strips::most* strip_elements<T>;
+
+/// How an output is passed over.
+struct Manner {
+    bool far;          ///< operands are not in the near caches: they are asked for ahead
+    bool past_caches;  ///< an aligned output does not go through them; finish_past_caches() is the caller's
+    Order order;
+};
+
 template <class T, class F, class... In>
-void map_run(T* out, Index n, bool past_caches, const F& f, const In&... in) {
-    Index i = 0;
-    if (past_caches && is_aligned(out)) {
-        for (; i + lanes<T> <= n; i += lanes<T>) store_past_caches<T>(out + i, as_vector(f(in.whole(i)...)));
-    } else {
-        for (; i + lanes<T> <= n; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
-    }
-    if (i < n) store_partial<T>(out + i, f(in.partial(i, n - i)...), n - i);
+void map_run(T* out, Index n, Manner manner, const F& f, const In&... in) {
+    constexpr Index ahead = strip_elements<T>;
+    const bool in_strips = manner.far && n >= fit_for_strips<T>;
+    const Index part = in_strips ? strip_elements<T> : std::max<Index>(n, 1);
+    Strips((n + part - 1) / part, in_strips).each([&](Index item, Index) {
+        Index i = item * part;
+        const Index end = std::min(n, i + part);
+        if (manner.past_caches && is_aligned(out)) {
+            for (; i + lanes<T> <= end; i += lanes<T>) {
+                (in.ask_for(i + ahead), ...);
+                store_past_caches<T>(out + i, as_vector(f(in.whole(i)...)));
+            }
+        } else if (manner.far) {
+            for (; i + lanes<T> <= end; i += lanes<T>) {
+                (in.ask_for(i + ahead), ...);
+                f(in.whole(i)...).store_unaligned(out + i);
+            }
+        } else {
+            for (; i + lanes<T> <= end; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
+        }
+        if (i < end) store_partial<T>(out + i, f(in.partial(i, end - i)...), end - i);
+    });
 }
 
-/// Picks Row or Still for each operand in turn, then runs.
-template <class T, std::size_t N, class F, class... In>
-void map_row(T* out, Index n, bool past_caches, const F& f, const std::array<const T*, N>& from,
-             const std::array<bool, N>& moves, const In&... in) {
-    constexpr std::size_t k = sizeof...(In);
-    if constexpr (k == N) {
-        map_run(out, n, past_caches, f, in...);
-    } else if (moves[k]) {
-        map_row(out, n, past_caches, f, from, moves, in..., Row<T>{from[k]});
+/// Stands for an operand of this kind.
+template <class Kind>
+struct OfKind {
+    using type = Kind;
+};
+
+/// Calls g with Row or Still for each operand in turn.
+template <class T, std::size_t N, class G, class... Kinds>
+void with_kinds(const std::array<bool, N>& moves, const G& g, Kinds... kinds) {
+    if constexpr (sizeof...(Kinds) == N) {
+        g(kinds...);
+    } else if (moves[sizeof...(Kinds)]) {
+        with_kinds<T>(moves, g, kinds..., OfKind<Row<T>>());
     } else {
-        map_row(out, n, past_caches, f, from, moves, in..., Still<T>(from[k]));
+        with_kinds<T>(moves, g, kinds..., OfKind<Still<T>>());
     }
+}
+
+/// One row, or a piece of one, with operands of these kinds at these places.
+template <class T, std::size_t N, class F, std::size_t... I, class... Kinds>
+void map_row(T* out, Index n, Manner manner, const F& f, const std::array<const T*, N>& from, std::index_sequence<I...>,
+             Kinds...) {
+    map_run(out, n, manner, f, typename Kinds::type{from[I]}...);
 }
 
 template <class T, std::size_t N, class F>
-void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const T*, N>& in, bool past_caches,
-                   const F& f) {
+void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const T*, N>& in, Manner manner, const F& f) {
     const Index run = plan.run;
     const Index piece = std::min(run, map_grain);  // of one row
     const Index pieces = piece > 0 ? (run + piece - 1) / piece : 0;
     const Index grain = std::max<Index>(1, map_grain / std::max<Index>(piece, 1));
-    parallel_for(plan.rows * pieces, grain, [&](Index begin, Index end) {
-        Odometer<N> row(plan.outer, plan.outer_strides, begin / pieces);
-        for (Index task = begin; task < end; ++task) {
-            const Index first = task % pieces * piece;
-            std::array<const T*, N> from;
-            for (std::size_t k = 0; k < N; ++k) from[k] = in[k] + row.offset(k) + (plan.moves[k] ? first : 0);
-            map_row(out + task / pieces * run + first, std::min(piece, run - first), past_caches, f, from, plan.moves);
-            if ((task + 1) % pieces == 0) row.next();
-        }
-        if (past_caches) finish_past_caches();
-    });
+    // Rows that are too short for strips of their own take turns.
+    const bool in_turn = manner.far && run < fit_for_strips<T>;
+    auto rows = [&](Index begin, Index end) {
+        const Strips strips(end - begin, in_turn);
+        Odometer<N> place[Strips::most];
+        for (Index strip = 0; strip < strips.count(); ++strip)
+            place[strip] = Odometer<N>(plan.outer, plan.outer_strides, (begin + strips.first(strip)) / pieces);
+        with_kinds<T>(plan.moves, [&](auto... kinds) {
+            strips.each([&](Index item, Index strip) {
+                const Index task = begin + item, row = pieces == 1 ? task : task / pieces;
+                const Index first = (task - row * pieces) * piece;
+                std::array<const T*, N> from;
+                for (std::size_t k = 0; k < N; ++k)
+                    from[k] = in[k] + place[strip].offset(k) + (plan.moves[k] ? first : 0);
+                map_row(out + row * run + first, std::min(piece, run - first), manner, f, from,
+                        std::make_index_sequence<N>(), kinds...);
+                if (first + piece >= run) place[strip].next();
+            });
+        });
+        if (manner.past_caches) finish_past_caches();
+    };
+    parallel_for(plan.rows * pieces, grain, rows, manner.order);
 }
 
 /// f of single numbers: the same instructions as for a row, with the number in the first lane.
@@ -88,12 +135,15 @@ void map_one(T* out, const F& f, const In*... in) {
 }
 
 template <class T, class F, class... In>
-void map_flat(T* out, Index n, bool past_caches, const F& f, const In*... in) {
+void map_flat(T* out, Index n, Manner manner, const F& f, const In*... in) {
     if (n == 1) return map_one(out, f, in...);
-    parallel_for(n, map_grain, [&](Index begin, Index end) {
-        map_run(out + begin, end - begin, past_caches, f, Row<T>{in + begin}...);
-        if (past_caches) finish_past_caches();
-    });
+    parallel_for(
+        n, map_grain,
+        [&](Index begin, Index end) {
+            map_run(out + begin, end - begin, manner, f, Row<T>{in + begin}...);
+            if (manner.past_caches) finish_past_caches();
+        },
+        manner.order);
 }
 
 }  // namespace detail
@@ -107,12 +157,14 @@ void map_into(Array& out, const F& f, const Arrays&... operands) {
         using T = decltype(tag);
         T* const to = out.mutable_data<T>();
         const bool in_place = ((operands.template data<T>() == to) || ...);
-        const bool past_caches = !in_place && exceeds_caches<T>(out.size());
+        const bool beyond = exceeds_caches<T>(out.size());
+        const detail::Manner manner{exceeds_near_caches<T>(out.size()), beyond && !in_place,
+                                    beyond ? Order::forward : Order::to_and_fro};
         if (flat) {
-            detail::map_flat(to, out.size(), past_caches, f, operands.template data<T>()...);
+            detail::map_flat(to, out.size(), manner, f, operands.template data<T>()...);
         } else if (out.size() > 0) {
             const auto plan = plan_broadcast<count>(out.shape(), {&operands.shape()...});
-            detail::map_broadcast<T, count>(plan, to, {operands.template data<T>()...}, past_caches, f);
+            detail::map_broadcast<T, count>(plan, to, {operands.template data<T>()...}, manner, f);
         }
     });
 }

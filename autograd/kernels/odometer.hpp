@@ -11,6 +11,7 @@ namespace xtape::kernels {
 template <std::size_t N>
 class Odometer {
 public:
+    Odometer() = default;
     /// Begins at position number `first` in row-major order; no size may be 0.
     Odometer(const Shape& sizes, const std::array<Shape, N>& strides, Index first) : sizes_(sizes), strides_(strides) {
         position_ = Shape::filled(sizes.rank(), 0);

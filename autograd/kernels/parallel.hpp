@@ -19,16 +19,22 @@ private:
     void (*call_)(void*, Index, Index);
 };
 
-void parallel_chunks(Index n, Index grain, RangeBody body);
+/// In which order a thread takes its pieces.
+enum class Order {
+    to_and_fro,  ///< beginning where the loop before ended: with what the caches still hold of arrays larger than they are
+    forward      ///< for arrays of which the caches hold next to nothing
+};
+
+void parallel_chunks(Index n, Index grain, RangeBody body, Order order);
 
 /// Calls f(begin, end) over [0, n) in pieces that begin at multiples of `grain`; on the calling thread alone when there is
 /// one piece. Pieces depend on n and grain only, never on the number of threads.
 template <class F>
-void parallel_for(Index n, Index grain, F&& f) {
+void parallel_for(Index n, Index grain, F&& f, Order order = Order::to_and_fro) {
     if (n <= grain) {
         if (n > 0) f(Index{0}, n);
     } else {
-        parallel_chunks(n, grain, f);
+        parallel_chunks(n, grain, f, order);
     }
 }
 

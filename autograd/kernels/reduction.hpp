@@ -102,7 +102,11 @@ template <class Op, class T>
 class Reduction {
 public:
     Reduction(const ReductionPlan& plan, const T* x, const T* centre)
-        : plan_(plan), x_(x), centre_(centre), elements_(plan.outputs * plan.outer * plan.rows * plan.run) {
+        : plan_(plan),
+          x_(x),
+          centre_(centre),
+          elements_(plan.outputs * plan.outer * plan.rows * plan.run),
+          far_(exceeds_near_caches<T>(elements_)) {
         if (plan.inner_reduced) {
             pieces_per_run_ = std::max<Index>(1, plan.run / chunk);  // the last takes what is left over
             runs_per_chunk_ = std::max<Index>(1, chunk / plan.run);
@@ -128,6 +132,7 @@ public:
     Index chunks() const { return chunks_; }
     Index tasks() const { return tasks_; }
 
+    Order order() const { return exceeds_caches<T>(elements_) ? Order::forward : Order::to_and_fro; }
     /// Tasks that together are worth a piece of parallel work.
     Index grain() const { return std::max<Index>(1, 2 * chunk / std::max<Index>(1, elements_ / tasks_)); }
 
@@ -141,10 +146,12 @@ public:
         } else if (pieces_per_run_ > 1) {
             for (Index task = begin; task < end; ++task) partials[task] = reduce_piece(task / chunks_, task % chunks_);
         } else {
-            const RunReducer<Op, T> reducer(plan_.run, x_ + elements_);
+            const RunReducer<Op, T> reducer(plan_.run, x_ + elements_, far_);
             const Index groups = tasks_ / chunks_;
-            for (Index task = begin; task < end; ++task)
+            Strips(end - begin, far_).each([&](Index item, Index) {
+                const Index task = begin + item;
                 reduce_runs(reducer, task % groups * abreast_, task / groups, partials);
+            });
         }
     }
 
@@ -160,7 +167,7 @@ private:
         const Index number = piece % pieces_per_run_, begin = number * chunk;
         const Index end = number + 1 == pieces_per_run_ ? plan_.run : begin + chunk;
         const T* x = x_ + plan_.output_offset(output) + plan_.block_offset(piece / pieces_per_run_);
-        const RunReducer<Op, T> reducer(end - begin, x_ + elements_);
+        const RunReducer<Op, T> reducer(end - begin, x_ + elements_, far_);
         return Fold<Op, T>::one(reducer.one(x + begin, Batch<T>(Op::centred ? centre_[output] : T{0})));
     }
 
@@ -236,6 +243,7 @@ private:
     const T* x_;
     const T* centre_;
     Index elements_;
+    bool far_;
     Index chunks_ = 1, tasks_ = 1;
     Index abreast_ = 1;                              // runs that are worked on together
     Index pieces_per_run_ = 1, runs_per_chunk_ = 1;  // when the run is reduced
@@ -265,14 +273,16 @@ Array reduce(const Array& x, const Array& centre, const Shape& axes, bool keepdi
         const Reduction<Op, T> reduction(plan, x.data<T>(), centres);
         const Index chunks = reduction.chunks(), width = plan.output_width();
         if (chunks == 1) {
-            parallel_for(reduction.tasks(), reduction.grain(),
-                         [&](Index begin, Index end) { reduction.run(begin, end, out); });
+            parallel_for(
+                reduction.tasks(), reduction.grain(), [&](Index begin, Index end) { reduction.run(begin, end, out); },
+                reduction.order());
             return;
         }
         const Scratch<T> partial(plan.outputs * chunks * width);
         T* const partials = partial.data();
-        parallel_for(reduction.tasks(), reduction.grain(),
-                     [&](Index begin, Index end) { reduction.run(begin, end, partials); });
+        parallel_for(
+            reduction.tasks(), reduction.grain(), [&](Index begin, Index end) { reduction.run(begin, end, partials); },
+            reduction.order());
         parallel_for(plan.outputs, std::max<Index>(1, (1 << 15) / (chunks * width)), [&](Index begin, Index end) {
             for (Index output = begin; output < end; ++output) {
                 T* const first = partials + output * chunks * width;

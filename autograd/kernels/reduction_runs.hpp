@@ -1,10 +1,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
 #include <utility>
 
 #include <xtape/autograd/kernels/simd.hpp>
+#include <xtape/autograd/kernels/streaming.hpp>
 
 /// Contiguous runs combined by an Op (see reduction.hpp), each to one batch of partial results, and batches to numbers.
 namespace xtape::kernels {
@@ -14,7 +14,7 @@ namespace xtape::kernels {
 template <class Op, class T>
 class RunReducer {
 public:
-    RunReducer(Index length, const T* end) : length_(length), end_(end) {
+    RunReducer(Index length, const T* end, bool far) : length_(length), end_(end), far_(far) {
         T numbers[N];
         for (Index i = 0; i < N; ++i) numbers[i] = static_cast<T>(i);
         const auto number = Batch<T>::load_unaligned(numbers);
@@ -32,6 +32,9 @@ public:
         const auto each = [&](const auto& result) {
             for (Index i = 0; i < N; ++i) results[i] = result(x + offsets[i], i);
         };
+        const auto in_turn = [&](const auto& result) {
+            Strips(N, far_).each([&](Index i, Index) { results[i] = result(x + offsets[i], i); });
+        };
         if (length_ < N && x + offsets[N - 1] + N <= end_) {
             each([&](const T* run, Index i) { return padded(load_ahead(run), centre(i)); });
         } else if (length_ < N) {
@@ -39,30 +42,36 @@ public:
         } else if (length_ < (most_unrolled + 1) * N) {
             unrolled<most_unrolled>(each, centre);
         } else {
-            for (Index i = 0; i < N; ++i) results[i] = one(x + offsets[i], centre(i));
+            in_turn([&](const T* run, Index i) { return one(run, centre(i)); });
         }
     }
 
-    /// A run of at least a batch. A long one goes by blocks with results of their own, so that rounding grows with their
-    /// number only.
+    /// A run of at least a batch. A long one goes by strips, so that rounding grows with the length of one of their parts
+    /// and with their number only.
     Batch<T> one(const T* x, const Batch<T>& centre) const {
-        Index n = length_;
-        constexpr Index block = 128 * N;
-        if (n < 2 * block) return finished(x, n, centre);
-        Four whole = of_block(x, block, centre);
-        for (x += block, n -= block; n >= 2 * block; x += block, n -= block) whole.combine(of_block(x, block, centre));
-        return Op::combine(whole.joined(), finished(x, n, centre));
+        constexpr Index part = strip_elements<T>;
+        const Index strip = length_ / Strips::most / part * part;
+        if (strip < part) return finished(x, length_, centre);
+        const auto turn = [&](Index i) {
+            Four sum = of_block(x + i, part, centre);
+            for (Index k = 1; k < Strips::most; ++k) sum.combine(of_block(x + k * strip + i, part, centre));
+            return sum;
+        };
+        Four whole = turn(0);
+        for (Index i = part; i < strip; i += part) whole.combine(turn(i));
+        const Index done = Strips::most * strip;
+        if (length_ == done) return whole.joined();
+        return Op::combine(whole.joined(), rest(x + done, length_ - done, centre));
     }
 
 private:
     static constexpr Index N = lanes<T>;
     static constexpr Index most_unrolled = 8;
 
-    /// Asks for what the loop will come to after some hundred instructions too: where they are many to a line, a core looks
-    /// no further by itself, and memory stands idle.
+    /// Asks for what this strip will come to next too: where the instructions to a line are many, a core looks no further by
+    /// itself, and memory stands idle.
     static Batch<T> load_ahead(const T* x) {
-        constexpr std::uintptr_t bytes = std::uintptr_t{1} << 14;
-        __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(x) + bytes));
+        ask_for(x, strip_elements<T>);
         return Batch<T>::load_unaligned(x);
     }
 
@@ -104,7 +113,7 @@ private:
         Batch<T> joined() const { return Op::combine(Op::combine(a, b), Op::combine(c, d)); }
     };
 
-    static Batch<T> mapped(const T* x, const Batch<T>& centre) { return Op::map(Batch<T>::load_unaligned(x), centre); }
+    static Batch<T> mapped(const T* x, const Batch<T>& centre) { return Op::map(load_ahead(x), centre); }
 
     static Four four(const T* x, const Batch<T>& c) {
         return {mapped(x, c), mapped(x + N, c), mapped(x + 2 * N, c), mapped(x + 3 * N, c)};
@@ -115,6 +124,11 @@ private:
         Four sum = four(x, c);
         for (Index i = 4 * N; i < n; i += 4 * N) sum.combine(four(x + i, c));
         return sum;
+    }
+
+    /// The last n elements of a run, which is at least a batch long.
+    Batch<T> rest(const T* x, Index n, const Batch<T>& c) const {
+        return n < N ? padded(Batch<T>::load_unaligned(x + n - N), c) : finished(x, n, c);
     }
 
     /// n >= N elements, the last ones of the run.
@@ -134,6 +148,7 @@ private:
 
     Index length_, left_ = 0;
     const T* end_;
+    bool far_;
     xsimd::batch_bool<T> padded_;
 };
 

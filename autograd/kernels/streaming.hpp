@@ -9,16 +9,67 @@
 
 #include <xtape/autograd/kernels/vector.hpp>
 
-/// Stores that go to memory past the caches: for outputs that are larger than these, which their reader would not find
-/// there, and which need not be fetched to be overwritten.
+/// Passes over arrays that are larger than the caches.
 namespace xtape::kernels {
 
-inline constexpr Index all_cache_bytes = Index{1} << 25;  // about the last cache, which all cores share
+/// How many bytes the machine's caches hold.
+struct CacheBytes {
+    Index near;  ///< a core's own
+    Index all;   ///< with what a program may hope to have of the one that all cores share
+};
+const CacheBytes& cache_bytes();
 
-/// Whether an output of this many elements is larger than the caches.
+/// Whether this many elements are more than a core's own caches hold.
+template <class T>
+bool exceeds_near_caches(Index elements) {
+    return elements * static_cast<Index>(sizeof(T)) > cache_bytes().near;
+}
+
+/// Whether an output of this many elements is larger than the caches: then its reader would not find it there, and it need
+/// not be fetched to be overwritten.
 template <class T>
 bool exceeds_caches(Index elements) {
-    return elements * static_cast<Index>(sizeof(T)) > all_cache_bytes;
+    return elements * static_cast<Index>(sizeof(T)) > cache_bytes().all;
+}
+
+/// Items [0, n) in the order in which they are best passed over. Where memory is `far` away, that is in four strips which
+/// take turns: a core asks for lines ahead up to the end of a page only, and so has four pages on the way.
+class Strips {
+public:
+    static constexpr Index most = 4;
+
+    Strips(Index n, bool far) : n_(n), count_(far && n >= 2 * most ? most : 1) {}
+
+    Index count() const { return count_; }
+    Index first(Index strip) const { return n_ * strip / count_; }
+
+    /// Calls f(item, strip); within a strip in ascending order.
+    template <class F>
+    void each(F&& f) const {
+        Index next[most], end[most];
+        for (Index strip = 0; strip < count_; ++strip) {
+            next[strip] = first(strip);
+            end[strip] = first(strip + 1);
+        }
+        for (Index turn = (n_ + count_ - 1) / count_; turn > 0; --turn)
+            for (Index strip = 0; strip < count_; ++strip)
+                if (next[strip] < end[strip]) f(next[strip]++, strip);
+    }
+
+private:
+    Index n_, count_;
+};
+
+/// What a strip goes on by at each turn, and how far ahead of itself it asks for elements: 16 lines of the cache, about as
+/// many as a core can wait for.
+template <class T>
+inline constexpr Index strip_elements = static_cast<Index>(1024 / sizeof(T));
+
+/// Has the line of the cache with first[i] fetched, which will be needed soon if it is in the array at all.
+template <class T>
+void ask_for(const T* first, Index i) {
+    const auto place = reinterpret_cast<std::uintptr_t>(first) + static_cast<std::uintptr_t>(i) * sizeof(T);
+    __builtin_prefetch(reinterpret_cast<const void*>(place));
 }
 
 /// Whether store_past_caches may write here.

@@ -126,18 +126,21 @@ void copy_transposed(Plan plan, Index across, T* to, const T* from) {
     const Index elements = std::min(rows, block_rows) * std::min(cols, block_cols);
     const Index grain = std::max<Index>(1, elements_per_piece / elements);
     const bool past_caches = exceeds_caches<T>(plan.sizes.count() * rows * cols);
-    parallel_for(plan.sizes.count() * blocks, grain, [&](Index begin, Index end) {
+    auto transpose = [&](Index begin, Index end) {
         Odometer<2> outer(plan.sizes, {plan.to, plan.from}, begin / blocks);
         for (Index item = begin; item < end; ++item) {
-            const Index block = item % blocks;
+            const Index block = item % blocks, next = block + 1 < blocks ? block + 1 : block;
             const Index j = block / blocks_along * block_cols, i = block % blocks_along * block_rows;
+            const Index next_j = next / blocks_along * block_cols, next_i = next % blocks_along * block_rows;
+            const Index ahead = past_caches ? (next_i - i) * from_stride + (next_j - j) : 0;
             transpose_block(to + outer.offset(0) + j * to_stride + i, to_stride,
                             from + outer.offset(1) + i * from_stride + j, from_stride, std::min(block_rows, rows - i),
-                            std::min(block_cols, cols - j), past_caches);
+                            std::min(block_cols, cols - j), past_caches, ahead);
             if (block + 1 == blocks) outer.next();
         }
         if (past_caches) finish_past_caches();
-    });
+    };
+    parallel_for(plan.sizes.count() * blocks, grain, transpose, past_caches ? Order::forward : Order::to_and_fro);
 }
 
 }  // namespace

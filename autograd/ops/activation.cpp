@@ -98,6 +98,23 @@ Variable sigmoid_cross_entropy(Variable z, Variable y, Where where) {
         [](Variable g, Arguments in) { return scaled_product(std::move(g), in[0], -1); });
 }
 
+Variable huber_loss(Variable a, Variable b, double delta, Where where) {
+    if (!(delta > 0)) throw ValueError(fmt::format("huber_loss: delta must be above 0: {}", delta), where);
+    if (a.shape() != b.shape())
+        throw ShapeError(
+            fmt::format("huber_loss: shapes differ: a {} != b {}", to_string(a.shape()), to_string(b.shape())), where);
+    match_dtypes("huber_loss", a, b, where);
+    const auto loss = [delta](auto u, auto v) {
+        const auto size = xsimd::abs(u - v), limit = like(u, delta);
+        const auto limited = xsimd::select(size > limit, limit, size);  // c (e - c / 2) is both branches at once
+        return limited * (size - like(u, 0.5) * limited);
+    };
+    return elementwise_keeping(
+        "huber_loss", where, loss, std::array{std::move(a), std::move(b)},
+        [delta](Variable g, Arguments in) { return huber_slope(std::move(g), in[0], in[1], delta); },
+        [delta](Variable g, Arguments in) { return huber_slope(std::move(g), in[1], in[0], delta); });
+}
+
 Variable softplus(Variable x, Where where) {
     return unary_of_input(
         "softplus", std::move(x), where,

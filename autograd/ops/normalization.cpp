@@ -48,7 +48,7 @@ void take_wanted(kernels::NormGradients gradients, const bool* wanted, Variable*
 }
 
 /// (x - centre) factor + summand, which broadcast to x.
-Variable shifted_and_scaled(const Variable& x, const Variable& centre, const Variable& factor, const Variable& summand,
+Variable shifted_and_scaled(Variable x, const Variable& centre, const Variable& factor, const Variable& summand,
                             Where where) {
     auto dx = on(x, [factor](const Variable& g) { return g * factor; });
     auto dcentre =
@@ -56,10 +56,10 @@ Variable shifted_and_scaled(const Variable& x, const Variable& centre, const Var
     auto dfactor =
         on(factor, [x, centre, shape = factor.shape()](const Variable& g) { return sum_to(g * (x - centre), shape); });
     auto dsummand = on(summand, [shape = summand.shape()](const Variable& g) { return sum_to(g, shape); });
-    Array y = Array::uninitialized(x.shape(), x.dtype());
-    kernels::map_into(
-        y, [](auto v, auto c, auto f, auto s) { return xsimd::fma(v - c, f, s); }, x.array(), centre.array(),
-        factor.array(), summand.array());
+    const Shape shape = x.shape();
+    Array y = kernels::map_broadcast(
+        shape, [](auto v, auto c, auto f, auto s) { return xsimd::fma(v - c, f, s); }, std::move(x).array(),
+        centre.array(), factor.array(), summand.array());
     return record("batch_norm", where, std::move(y), std::move(dx), std::move(dcentre), std::move(dfactor),
                   std::move(dsummand));
 }
@@ -106,7 +106,8 @@ Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, V
     if (weight) factor = factor * weight;
     if (!bias) bias = Variable(Array::filled(channels, x.dtype(), 0));
     const auto meeting = [&](const Variable& v) { return reshape(v, meets, where); };
-    return shifted_and_scaled(x, meeting(cast(given.mean)), meeting(factor), meeting(bias), where);
+    const Variable centre = meeting(cast(given.mean));
+    return shifted_and_scaled(std::move(x), centre, meeting(factor), meeting(bias), where);
 }
 
 Variable layer_norm(Variable x, const Shape& shape, Variable weight, Variable bias, double eps, Where where) {

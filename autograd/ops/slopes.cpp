@@ -18,6 +18,13 @@ Array in_one_pass(const F& f, Variable first, Others... others) {
     return kernels::map_broadcast(shape, f, std::move(first).array(), std::move(others).array()...);
 }
 
+/// v limited to [-bound, bound]; NaN stays.
+template <class B>
+B limited(const B& v, double bound) {
+    const B above = xsimd::select(v < like(v, -bound), like(v, -bound), v);
+    return xsimd::select(above > like(v, bound), like(v, bound), above);
+}
+
 }  // namespace
 
 Variable scaled_product(Variable a, Variable b, double factor) {
@@ -78,6 +85,19 @@ Variable sigmoid_cross_entropy_slope(Variable g, Variable z, Variable y) {
         [](Variable h, Arguments in) { return sigmoid_cross_entropy_slope(std::move(h), in[1], in[2]); },
         [](Variable h, Arguments in) { return sigmoid_slope(std::move(h) * in[0], sigmoid(in[1])); },
         [](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], -1); });
+}
+
+Variable huber_slope(Variable g, Variable a, Variable b, double delta) {
+    const auto inside = [delta](Variable h, Arguments in) {
+        const Variable within = abs(in[1].detach() - in[2].detach()) <= delta;
+        return std::move(h) * in[0] * within;
+    };
+    return elementwise_keeping(
+        "huber_slope", Where::here(), [delta](auto v, auto u, auto w) { return v * limited(u - w, delta); },
+        std::array{std::move(g), std::move(a), std::move(b)},
+        [delta](Variable h, Arguments in) { return huber_slope(std::move(h), in[1], in[2], delta); },
+        [inside](Variable h, Arguments in) { return inside(std::move(h), in); },
+        [inside](Variable h, Arguments in) { return -inside(std::move(h), in); });
 }
 
 Variable tanh_slope(Variable g, Variable y) {

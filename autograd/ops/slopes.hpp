@@ -24,6 +24,9 @@ Variable sigmoid_slope(Variable g, Variable s, double factor = 1);
 /// g (sigmoid(z) - y): g times the derivative of sigmoid_cross_entropy(z, y) in z.
 Variable sigmoid_cross_entropy_slope(Variable g, Variable z, Variable y);
 
+/// g (a - b), with a - b limited to [-delta, delta]: g times the derivative of huber_loss(a, b, delta) in a.
+Variable huber_slope(Variable g, Variable a, Variable b, double delta);
+
 /// g (1 - y^2): g times the derivative of tanh where its value is y.
 Variable tanh_slope(Variable g, Variable y);
 
