@@ -227,7 +227,13 @@ struct BatchNormalized {
 /// Each channel, axis 1 of x (N, C, ...), brought to mean 0 and variance 1, then times weight plus bias, (C,) each: either may
 /// have no value. eps is added to the variance (Ioffe and Szegedy, arXiv:1502.03167). Throws ShapeError.
 BatchNormalized batch_norm(Variable x, Variable weight, Variable bias, double eps = 1e-5, Where where = Where::here());
-/// The same by given statistics, of any dtype.
+/// relu(batch_norm(...)) in one pass.
+BatchNormalized batch_norm_relu(Variable x, Variable weight, Variable bias, double eps = 1e-5,
+                                Where where = Where::here());
+/// max_pool2d(relu(batch_norm(...)), 2) of x (N, C, H, W) in one pass: what is normalised is nowhere stored as a whole.
+BatchNormalized batch_norm_relu_max_pool2d(Variable x, Variable weight, Variable bias, double eps = 1e-5,
+                                           Where where = Where::here());
+/// batch_norm by given statistics, of any dtype.
 Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, Variable bias, double eps = 1e-5,
                     Where where = Where::here());
 /// The last axes of x, of sizes `shape`, brought to mean 0 and variance 1, then times weight plus bias of that shape: either

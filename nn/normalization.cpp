@@ -23,6 +23,8 @@ Array moved(const Array& running, const Variable& batch, double momentum) {
     return (Variable(running) * (1 - momentum) + astype(batch, running.dtype()) * momentum).array();
 }
 
+using BatchOperation = BatchNormalized (*)(Variable, Variable, Variable, double, Where);
+
 /// A parameter that a layer may do without.
 Variable value_of(const Parameter& parameter) { return parameter ? parameter.variable() : Variable(); }
 
@@ -44,18 +46,24 @@ BatchNorm::BatchNorm(const char* name, Index features, double eps, double moment
     running_var = Array::filled({features}, float32, 1);
 }
 
-Variable BatchNorm::normalized(Variable x, Where where) {
+Variable BatchNorm::normalized(Variable x, Where where, Then then) {
     check::size(*this, x, 1, features(), "channels (axis 1)", where);
-    if (!training)
-        return batch_norm(std::move(x), {Variable(running_mean), Variable(running_var)}, value_of(weight),
-                          value_of(bias), eps_, where);
+    if (!training) {
+        Variable y = batch_norm(std::move(x), {Variable(running_mean), Variable(running_var)}, value_of(weight),
+                                value_of(bias), eps_, where);
+        if (then != Then::nothing) y = relu(std::move(y), where);
+        return then == Then::relu_max_pool ? max_pool2d(std::move(y), 2, {}, valid, where) : y;
+    }
 
     const Index count = x.size() / features();
     if (count < 2)
         throw ShapeError(fmt::format("{}: training needs more than one value per channel: {} has {}", describe(),
                                      to_string(x.shape()), count),
                          where);
-    auto [y, batch] = batch_norm(std::move(x), value_of(weight), value_of(bias), eps_, where);
+    const auto of_batch = then == Then::nothing ? static_cast<BatchOperation>(batch_norm)
+                          : then == Then::relu  ? batch_norm_relu
+                                                : batch_norm_relu_max_pool2d;
+    auto [y, batch] = of_batch(std::move(x), value_of(weight), value_of(bias), eps_, where);
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
     running_mean = moved(running_mean, batch.mean, momentum_);
     running_var = moved(running_var, batch.variance * unbiased, momentum_);
@@ -85,9 +93,15 @@ Variable BatchNorm1d::operator()(Variable x, Where where) {
     return called(normalized(std::move(x), where));
 }
 
-Variable BatchNorm2d::operator()(Variable x, Where where) {
+Variable BatchNorm2d::called_with(Variable x, Where where, Then then) {
     check::rank(*this, x, 4, "(N, C, H, W)", where);
-    return called(normalized(std::move(x), where));
+    return called(normalized(std::move(x), where, then));
+}
+
+Variable BatchNorm2d::operator()(Variable x, Where where) { return called_with(std::move(x), where, Then::nothing); }
+Variable BatchNorm2d::with_relu(Variable x, Where where) { return called_with(std::move(x), where, Then::relu); }
+Variable BatchNorm2d::with_relu_max_pool(Variable x, Where where) {
+    return called_with(std::move(x), where, Then::relu_max_pool);
 }
 
 // ------------------------------------------------------------------------------------------------- layer normalisation

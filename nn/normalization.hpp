@@ -23,8 +23,11 @@ public:
 protected:
     BatchNorm(const char* name, Index features, double eps, double momentum, bool affine, Where where);
 
+    /// What comes after the normalisation, in the same pass while training.
+    enum class Then { nothing, relu, relu_max_pool };
+
     /// Throws ShapeError while training when there is no more than one value per channel.
-    Variable normalized(Variable x, Where where);
+    Variable normalized(Variable x, Where where, Then then = Then::nothing);
     Index features() const { return running_mean.size(); }
 
 private:
@@ -51,6 +54,13 @@ public:
                          Where where = Where::here())
         : BatchNorm("BatchNorm2d", features, eps, momentum, affine, where) {}
     Variable operator()(Variable x, Where where = Where::here());
+    /// relu of that; while training in one pass.
+    Variable with_relu(Variable x, Where where = Where::here());
+    /// max_pool2d of that in turn, with windows of 2 x 2 side by side; while training in one pass.
+    Variable with_relu_max_pool(Variable x, Where where = Where::here());
+
+private:
+    Variable called_with(Variable x, Where where, Then then);
 };
 
 /// Brings the last axes of each sample to mean 0 and (biased) variance 1, then scales and shifts each number (Ba, Kiros

@@ -8,6 +8,7 @@
 #include <xtape/nn/calls.hpp>
 #include <xtape/nn/convolution.hpp>
 #include <xtape/nn/linear.hpp>
+#include <xtape/nn/normalization.hpp>
 #include <xtape/nn/pooling.hpp>
 
 namespace xtape::nn {
@@ -64,9 +65,9 @@ Variable call(Step& step, std::size_t position, Variable x, Where where) {
 
 /// The layer, if it is of this class and not of a derived one, which may do something else.
 template <class Layer>
-const Layer* exactly(const Step& step) {
-    const Module* module = step.module();
-    return module && typeid(*module) == typeid(Layer) ? static_cast<const Layer*>(module) : nullptr;
+Layer* exactly(const Step& step) {
+    Module* module = step.module();
+    return module && typeid(*module) == typeid(Layer) ? static_cast<Layer*>(module) : nullptr;
 }
 
 /// Calls the steps from `first` on that are one operation together. Says how many those were, 0 if there are none.
@@ -77,12 +78,14 @@ std::size_t call_merged(const std::vector<Step>& steps, std::size_t first, Varia
             x = linear->with_relu(x, where);
             return 2;
         }
-        if (const auto* convolution = exactly<Conv2d>(steps[first])) {
-            const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
-            const bool pooled = pool && pool->halves();
-            x = pooled ? convolution->with_relu_max_pool(x, where) : convolution->with_relu(x, where);
-            return pooled ? 3 : 2;
-        }
+        const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
+        const bool pooled = pool && pool->halves();
+        const auto call_with = [&](auto& layer) {
+            x = pooled ? layer.with_relu_max_pool(x, where) : layer.with_relu(x, where);
+            return std::size_t{pooled ? 3U : 2U};
+        };
+        if (const auto* convolution = exactly<Conv2d>(steps[first])) return call_with(*convolution);
+        if (auto* normalization = exactly<BatchNorm2d>(steps[first])) return call_with(*normalization);
     } catch (const Error&) {
         // Called one by one they say which step it was.
     }

@@ -98,8 +98,8 @@ private:
 ///
 /// Its members are called by their positions: "0.weight". An error that a step throws says which one it was.
 ///
-/// Three runs of neighbours are computed as one operation each, with the same results: Conv2d, relu, MaxPool2d(2) without
-/// padding; Conv2d, relu; and Linear, relu. This takes the very classes and the function xtape::relu; whatever derives
+/// Some neighbours are computed as one operation, with the same results: Conv2d or BatchNorm2d, then relu, then MaxPool2d(2)
+/// without padding or not; and Linear, relu. This takes the very classes and the function xtape::relu; whatever derives
 /// from or wraps them, and every lambda, is called as it stands. Under summary() all steps are called one by one.
 class Sequential : public Module {
 public:

@@ -32,6 +32,8 @@ const std::vector<Case> batches{{{4, 3}},
                                 {{5, 1}},
                                 {{3, 2, 5}},
                                 {{2, 3, 2, 3}},
+                                {{2, 2, 4, 5}},
+                                {{1, 3, 7, 6}},
                                 {{1, 2, 3, 3}},
                                 {{3, 2, 17}},
                                 {{2, 1, 2, 2, 5}},
@@ -58,12 +60,36 @@ const std::vector<Rows> rows{{{4}, {3}},
                              {{9001}, {31}, true},
                              {{3}, {70001}, true}};
 
+const double eps = 0.1;  // so that one number a group is not divided by next to nothing
+
+/// With ReLU and maxima in the same pass. In many numbers some are nearly equal by chance, and rounding would choose another
+/// maximum: those are drawn apart.
+void add_with_tails(Samples& samples, Draw& draw, const Affine& a, const Shape& shape, bool large) {
+    const auto add = [&](const char* name, const Shape& x_shape, auto operation) {
+        Inputs inputs = a.draw(draw, x_shape, {x_shape[1]});
+        if (large) inputs[0] = draw.distinct(x_shape, 1.0 / 4096);
+        samples.push_back({name,
+                           inputs,
+                           [=](const Inputs& in) { return operation(in[0], a.weight_of(in), a.bias_of(in), eps).y; },
+                           {},
+                           large,
+                           3e-5});
+    };
+    const auto relu_too = [](const Variable& x, const Variable& w, const Variable& b, double e) {
+        return batch_norm_relu(x, w, b, e);
+    };
+    const auto maxima_too = [](const Variable& x, const Variable& w, const Variable& b, double e) {
+        return batch_norm_relu_max_pool2d(x, w, b, e);
+    };
+    add("batch_norm_relu", shape, relu_too);
+    if (shape[2] >= 2 && shape[3] >= 2) add("batch_norm_relu_max_pool2d", shape, maxima_too);
+}
+
 }  // namespace
 
 Samples normalization() {
     Draw draw(8);
     Samples samples;
-    const double eps = 0.1;  // so that one number a group is not divided by next to nothing
     for (const Affine& a : affine) {
         for (const Case& c : batches) {
             const Shape channels{c.shape[1]};
@@ -74,6 +100,7 @@ Samples normalization() {
                  {},
                  c.large,
                  3e-5});  // the weight's gradient adds up both signs
+            if (c.shape.rank() == 4) add_with_tails(samples, draw, a, c.shape, c.large);
             const Variable mean = draw.uniform(channels, -1, 1), variance = draw.uniform(channels, 0.5, 2);
             samples.push_back({"batch_norm(Variable, const BatchStatistics&, Variable, Variable, double)",
                                a.draw(draw, c.shape, channels),

@@ -68,6 +68,36 @@ BOOST_AUTO_TEST_CASE(results_are_those_of_the_steps_one_by_one) {
     check_close(db, db_apart, 1e-5);
 }
 
+BOOST_AUTO_TEST_CASE(batch_normalisation_does_what_follows_in_its_own_pass) {
+    const Shape input{3, 2, 9, 11};
+    const Variable x = wave(input, 1, float32);
+    const auto check = [&](nn::Sequential net, const Names& expected, const auto& apart) {
+        net.get<nn::BatchNorm2d>(0).weight.assign(wave({2}, 3, float32).array());  // one of them is negative
+        nn::Sequential copy = net;
+        BOOST_TEST(recorded(copy, input) == expected, boost::test_tools::per_element());
+        copy = net;
+        auto &merged_norm = net.get<nn::BatchNorm2d>(0), &norm = copy.get<nn::BatchNorm2d>(0);
+        const Parameter of_merged(x.array()), of_apart(x.array());
+        const Variable merged = net(of_merged), y = apart(norm(of_apart));
+        check_close(merged, y, 0);
+        check_close(Variable(merged_norm.running_mean), Variable(norm.running_mean), 0);
+        check_close(Variable(merged_norm.running_var), Variable(norm.running_var), 0);
+        const auto [dx, dw, db] = grad(sum(square(merged)), of_merged, merged_norm.weight, merged_norm.bias);
+        const auto [dx_apart, dw_apart, db_apart] = grad(sum(square(y)), of_apart, norm.weight, norm.bias);
+        check_close(dx, dx_apart, 2e-6);
+        check_close(dw, dw_apart, 2e-6);
+        check_close(db, db_apart, 2e-6);
+        net.eval();
+        copy.eval();
+        check_close(net(x), apart(norm(x)), 0);
+    };
+    check({nn::BatchNorm2d(2), relu}, {"batch_norm_relu"}, [](const Variable& y) { return relu(y); });
+    check({nn::BatchNorm2d(2), relu, nn::MaxPool2d(2)}, {"batch_norm_relu_max_pool2d"},
+          [](const Variable& y) { return max_pool2d(relu(y), 2); });
+    check({nn::BatchNorm2d(2), relu, nn::MaxPool2d(3)}, {"batch_norm_relu", "max_pool2d"},
+          [](const Variable& y) { return max_pool2d(relu(y), 3); });
+}
+
 BOOST_AUTO_TEST_CASE(other_neighbours_are_called_one_by_one) {
     const auto check = [](nn::Sequential net, const Shape& input, const Names& expected) {
         BOOST_TEST(recorded(net, input) == expected, boost::test_tools::per_element());

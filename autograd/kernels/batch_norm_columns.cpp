@@ -76,7 +76,7 @@ void moments_of(const T* x, Index begin, Index end, Index width, Moment* moments
     const auto count = static_cast<double>(end - begin);
     sum_columns<T, 1>(begin, end, width, centres,
                       [&](Index row, Index j, Index size) { return std::array{load(x + row * width + j, size)}; });
-    for (Index j = 0; j < width; ++j) centres[j] = static_cast<T>(static_cast<double>(centres[j]) * (1 / count));
+    for (Index j = 0; j < width; ++j) centres[j] = centre_near<T>(static_cast<double>(centres[j]) * (1 / count));
     sum_columns<T, 2>(begin, end, width, sums, [&](Index row, Index j, Index size) {
         const Batch<T> distance = load(x + row * width + j, size) - load(centres + j, size);
         return std::array{distance, distance * distance};
@@ -89,7 +89,7 @@ void moments_of(const T* x, Index begin, Index end, Index width, Moment* moments
 Normalized batch_norm_columns(const Array& x, const Array& weight, const Array& bias, double eps) {
     const Columns columns(x.shape());
     const Index width = columns.width();
-    Normalized result(x, columns.channels);
+    Normalized result(x.shape(), x.dtype(), columns.channels);
     double* const means = result.moments.mean.mutable_data<double>();
     double* const variances = result.moments.variance.mutable_data<double>();
     dispatch(x.dtype(), [&](auto tag) {
@@ -133,7 +133,7 @@ NormGradients batch_norm_columns_gradients(Array g, const Array& x, const Moment
         const Scratch<T> coefficients(4 * width), parts(pieces * 2 * width);  // parts: sums of g and g (x - centre)
         T *const centres = coefficients.data(), *const scales = centres + width;
         T *const slants = scales + width, *const shifts = slants + width;
-        for (Index j = 0; j < width; ++j) centres[j] = static_cast<T>(moments.mean.at(j / columns.length));
+        for (Index j = 0; j < width; ++j) centres[j] = centre_near<T>(moments.mean.at(j / columns.length));
         const auto distance = [&](Index row, Index j, Index size) {
             return load(values + row * width + j, size) - load(centres + j, size);
         };

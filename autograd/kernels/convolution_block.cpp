@@ -50,16 +50,6 @@ Passage choose(Face face, Index samples, DType dtype, const ConvolutionBlock& b)
     return samples < 8 || path == Path::nothing ? Passage::whole : Passage::groups;
 }
 
-/// The convolution's output or what is shaped like it, for all samples.
-Array whole_spread(const Array& g, const ConvolutionBlock& b, const BlockCodes& codes) {
-    Array full = Array::uninitialized(b.convolution.output_shape(g.shape(0)), g.dtype());
-    dispatch(g.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        spread(g.data<T>(), codes.data(), g.shape(0), b, full.mutable_data<T>());
-    });
-    return full;
-}
-
 }  // namespace
 
 Array convolution_block(const Array& x, const Array& w, const Array& bias, const ConvolutionBlock& b,
@@ -98,21 +88,13 @@ Array convolution_block(const Array& x, const Array& w, const Array& bias, const
 }
 
 Array block_output(const Array& x, const Array& w, const ConvolutionBlock& b, const BlockCodes& codes) {
-    const Array full = correlate(x, w, b.convolution);
-    Array y = Array::uninitialized(b.output_shape(x.shape(0)), x.dtype());
-    dispatch(x.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        each_plane(b, x.shape(0), [&, to = y.mutable_data<T>()](Index plane, Index pooled) {
-            take_plane_2x2(full.data<T>() + plane, codes.data() + pooled, b.pool, to + pooled);
-        });
-    });
-    return y;
+    return block_gather(correlate(x, w, b.convolution), b.pool, codes);
 }
 
 Array block_input(const Array& g, const Array& w, const ConvolutionBlock& b, const BlockCodes& codes) {
     const Index samples = g.shape(0);
     if (choose(Face::input, samples, g.dtype(), b) == Passage::whole)
-        return correlate_input(whole_spread(g, b, codes), w, b.convolution);
+        return correlate_input(block_scatter(g, b.pool, codes), w, b.convolution);
     const Sizes sizes(b);
     Array dx = Array::uninitialized(b.convolution.image_shape(samples), g.dtype());
     dispatch(g.dtype(), [&](auto tag) {
@@ -132,7 +114,7 @@ Array block_input(const Array& g, const Array& w, const ConvolutionBlock& b, con
 Array block_kernel(const Array& x, const Array& g, const ConvolutionBlock& b, const BlockCodes& codes) {
     const Index samples = x.shape(0);
     const Passage passage = choose(Face::kernel, samples, x.dtype(), b);
-    if (passage == Passage::whole) return correlate_kernel(x, whole_spread(g, b, codes), b.convolution);
+    if (passage == Passage::whole) return correlate_kernel(x, block_scatter(g, b.pool, codes), b.convolution);
     const Sizes sizes(b);
     Array dw = Array::uninitialized(b.convolution.kernel_shape(), x.dtype());
     if (passage == Passage::direct) {

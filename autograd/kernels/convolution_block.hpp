@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstdint>
-
 #include <xtape/autograd/kernels/convolution.hpp>
-#include <xtape/autograd/kernels/scratch.hpp>
+#include <xtape/autograd/kernels/pool.hpp>
 
 /// Convolution, bias, ReLU and the maxima of 2 x 2 windows with stride 2 in one: what the convolution gives exists for a few
 /// samples at a time only, in cache, and so does its gradient.
@@ -17,10 +15,6 @@ struct ConvolutionBlock {
         return {samples, convolution.filters, pool.outputs.rows, pool.outputs.cols};
     }
 };
-
-/// One byte for each output: 0 to 3 says where in its window the first maximum was, row by row; 4 says that no gradient
-/// passes, because ReLU made it 0 or it is NaN.
-using BlockCodes = Scratch<std::uint8_t>;
 
 /// max_pool(relu(x * w + bias)): (N, C, H, W), (K, C / groups, h, w) and (K) to (N, K, H', W'). Fills `codes` unless it is
 /// null.

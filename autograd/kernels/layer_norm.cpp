@@ -80,7 +80,7 @@ void row_gradients(const T* g, const NormalizedRow<T>& x, double inverse, const 
 Normalized layer_norm(const Array& x, Index leading, const Array& weight, const Array& bias, double eps) {
     const Rows rows(x.shape(), leading);
     const ChannelChunks chunks(1, rows.count, rows.length);
-    Normalized result(x, rows.count);
+    Normalized result(x.shape(), x.dtype(), rows.count);
     double* const means = result.moments.mean.mutable_data<double>();
     double* const variances = result.moments.variance.mutable_data<double>();
     dispatch(x.dtype(), [&](auto tag) {

@@ -138,6 +138,19 @@ void each_place(const Windows& v, const PoolCodes& codes, Index begin, Index end
         each_place(v, codes.words(), begin, end, f);
 }
 
+/// Calls f(elements of x, elements of y, plane) for every plane.
+template <class F>
+void each_2x2(const Array& x, Array& y, const Windows& v, const F& f) {
+    dispatch(x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        const T* const from = x.data<T>();
+        T* const to = y.mutable_data<T>();
+        parallel_for(planes_of(x), planes_per_piece(v), [&](Index begin, Index end) {
+            for (Index p = begin; p < end; ++p) f(from, to, p);
+        });
+    });
+}
+
 }  // namespace
 
 Array max_pool(const Array& x, const Windows& v, PoolCodes* codes) {
@@ -201,6 +214,24 @@ Array max_pool_gather(const Array& x, const Windows& v, const PoolCodes& codes) 
         parallel_for(planes_of(x), planes_per_piece(v), [&](Index begin, Index end) {
             each_place(v, codes, begin, end, [&](Index output, Index place) { to[output] = from[place]; });
         });
+    });
+    return y;
+}
+
+Array block_scatter(const Array& g, const Windows& v, const BlockCodes& codes) {
+    Array dx = Array::uninitialized({g.shape(0), g.shape(1), v.image.rows, v.image.cols}, g.dtype());
+    each_2x2(g, dx, v, [&](const auto* from, auto* to, Index p) {
+        const Index pooled = p * v.output_size();
+        spread_plane_2x2(from + pooled, codes.data() + pooled, v, to + p * v.image_size());
+    });
+    return dx;
+}
+
+Array block_gather(const Array& x, const Windows& v, const BlockCodes& codes) {
+    Array y = Array::uninitialized({x.shape(0), x.shape(1), v.outputs.rows, v.outputs.cols}, x.dtype());
+    each_2x2(x, y, v, [&](const auto* from, auto* to, Index p) {
+        const Index pooled = p * v.output_size();
+        take_plane_2x2(from + p * v.image_size(), codes.data() + pooled, v, to + pooled);
     });
     return y;
 }

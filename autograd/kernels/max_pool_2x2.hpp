@@ -36,79 +36,51 @@ public:
     static constexpr Index lanes = vector_lanes<T>;
 
     /// y[j] = max(top[2j], top[2j + 1], bottom[2j], bottom[2j + 1]) for j in [0, n), with codes unless they are null.
-    /// `open` says that whole vectors may be read and written beyond the end.
     template <bool relu>
-    static void maxima(const T* top, const T* bottom, Index n, bool open, T* y, std::uint8_t* codes) {
-        if (n >= lanes) {
-            for (Index j = 0; j < n - lanes; j += lanes)
-                max_block<relu>(top + 2 * j, bottom + 2 * j, y + j, at(codes, j));
-            const Index j = n - lanes;
-            max_block<relu>(top + 2 * j, bottom + 2 * j, y + j, at(codes, j));
-        } else if (open) {
-            max_block<relu>(top, bottom, y, codes);
-        } else {
-            T tops[2 * lanes] = {}, bottoms[2 * lanes] = {}, ys[lanes];
-            std::uint8_t places[lanes];
-            std::copy_n(top, 2 * n, tops);
-            std::copy_n(bottom, 2 * n, bottoms);
-            max_block<relu>(tops, bottoms, ys, places);
-            std::copy_n(ys, n, y);
-            if (codes) std::copy_n(places, n, codes);
-        }
+    static void maxima(const T* top, const T* bottom, Index n, T* y, std::uint8_t* codes) {
+        Index j = 0;
+        for (; j + lanes <= n; j += lanes) max_block<relu>(top + 2 * j, bottom + 2 * j, lanes, y + j, at(codes, j));
+        if (j < n) max_block<relu>(top + 2 * j, bottom + 2 * j, n - j, y + j, at(codes, j));
     }
 
-    /// g[j] at the place that its code names, zeros at the other three; `open` as above.
-    static void spread(const T* g, const std::uint8_t* codes, Index n, bool open, T* top, T* bottom) {
-        if (n >= lanes) {
-            for (Index j = 0; j < n - lanes; j += lanes) spread_block(g + j, codes + j, top + 2 * j, bottom + 2 * j);
-            const Index j = n - lanes;
-            spread_block(g + j, codes + j, top + 2 * j, bottom + 2 * j);
-        } else if (open) {
-            spread_block(g, codes, top, bottom);
-        } else {
-            T gs[lanes] = {}, tops[2 * lanes], bottoms[2 * lanes];
-            std::uint8_t places[lanes] = {};
-            std::copy_n(g, n, gs);
-            std::copy_n(codes, n, places);
-            spread_block(gs, places, tops, bottoms);
-            std::copy_n(tops, 2 * n, top);
-            std::copy_n(bottoms, 2 * n, bottom);
-        }
+    /// Makes, a vector at a time, two rows with g[j] at the place that its code names and zeros at the other three: calls
+    /// f(row, column, vector, size), row being 0 or 1, for columns [0, 2n). Lanes past `size` are 0.
+    template <class F>
+    [[gnu::always_inline]] static void spread(const T* g, const std::uint8_t* codes, Index n, F&& f) {
+        Index j = 0;
+        for (; j + lanes <= n; j += lanes) spread_block(g + j, codes + j, j, lanes, f);
+        if (j < n) spread_block(g + j, codes + j, j, n - j, f);
     }
 
 private:
     using Place = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    typedef T Vector __attribute__((vector_size(vector_bytes)));
-    typedef Place Places __attribute__((vector_size(vector_bytes)));
-    typedef std::uint8_t Bytes __attribute__((vector_size(vector_bytes / sizeof(T))));
+    using Vector = kernels::Vector<T>;
+    using Places = VectorMask<T>;
     using Lanes = std::make_integer_sequence<int, static_cast<int>(lanes)>;
 
     static std::uint8_t* at(std::uint8_t* codes, Index j) { return codes ? codes + j : nullptr; }
 
-    template <class V>
-    static V load(const void* from) {
-        V v;
-        std::memcpy(&v, from, sizeof(V));
-        return v;
-    }
-
-    template <class V>
-    static void store(void* to, const V& v) {
-        std::memcpy(to, &v, sizeof(V));
+    /// `count` numbers from memory, then zeros; as many as go in.
+    static Vector load(const T* from, Index count) {
+        if (count >= lanes) return load_vector(from);
+        return count > 0 ? load_vector(from, count) : Vector{};
     }
 
     template <int... lane>
-    static void take_apart(const T* from, Vector& even, Vector& odd, std::integer_sequence<int, lane...>) {
-        const Vector first = load<Vector>(from), second = load<Vector>(from + lanes);
+    static void take_apart(const T* from, Index count, Vector& even, Vector& odd, std::integer_sequence<int, lane...>) {
+        const Vector first = load(from, count), second = load(from + lanes, count - lanes);
         even = __builtin_shufflevector(first, second, (2 * lane)...);
         odd = __builtin_shufflevector(first, second, (2 * lane + 1)...);
     }
 
-    template <int... lane>
-    static void put_together(T* to, const Vector& even, const Vector& odd, std::integer_sequence<int, lane...>) {
+    template <class F, int... lane>
+    [[gnu::always_inline]] static void put_together(Index row, Index column, Index count, const Vector& even,
+                                                    const Vector& odd, F&& f, std::integer_sequence<int, lane...>) {
         constexpr int n = static_cast<int>(lanes);
-        store<Vector>(to, __builtin_shufflevector(even, odd, (lane / 2 + (lane & 1 ? n : 0))...));
-        store<Vector>(to + lanes, __builtin_shufflevector(even, odd, (n / 2 + lane / 2 + (lane & 1 ? n : 0))...));
+        f(row, column, __builtin_shufflevector(even, odd, (lane / 2 + (lane & 1 ? n : 0))...), std::min(count, lanes));
+        if (count > lanes)
+            f(row, column + lanes, __builtin_shufflevector(even, odd, (n / 2 + lane / 2 + (lane & 1 ? n : 0))...),
+              count - lanes);
     }
 
     static void take(const Vector& v, Place place, Vector& best, Places& places) {
@@ -118,11 +90,11 @@ private:
     }
 
     template <bool relu>
-    static void max_block(const T* top, const T* bottom, T* y, std::uint8_t* codes) {
+    static void max_block(const T* top, const T* bottom, Index n, T* y, std::uint8_t* codes) {
         Vector best, top_right, bottom_left, bottom_right;
         Places places = {};
-        take_apart(top, best, top_right, Lanes());
-        take_apart(bottom, bottom_left, bottom_right, Lanes());
+        take_apart(top, 2 * n, best, top_right, Lanes());
+        take_apart(bottom, 2 * n, bottom_left, bottom_right, Lanes());
         take(top_right, 1, best, places);
         take(bottom_left, 2, best, places);
         take(bottom_right, 3, best, places);
@@ -130,24 +102,21 @@ private:
             places = best > 0 ? places : Places{} + dead_code;
             best = best <= 0 ? Vector{} : best;
         }
-        store<Vector>(y, best);
-        if (codes) store<Bytes>(codes, __builtin_convertvector(places, Bytes));
+        if (n == lanes)
+            store_vector(y, best);
+        else
+            store_vector(y, best, n);
+        if (codes) store_bytes<T>(codes, places, n);
     }
 
-    static void spread_block(const T* g, const std::uint8_t* codes, T* top, T* bottom) {
-        const Vector gradient = load<Vector>(g), zero = {};
-        const auto places = load_bytes<T>(codes);
-        put_together(top, places == 0 ? gradient : zero, places == 1 ? gradient : zero, Lanes());
-        put_together(bottom, places == 2 ? gradient : zero, places == 3 ? gradient : zero, Lanes());
+    template <class F>
+    [[gnu::always_inline]] static void spread_block(const T* g, const std::uint8_t* codes, Index j, Index n, F&& f) {
+        const Vector gradient = load(g, n), zero = {};
+        const auto places = load_bytes<T>(codes, n);
+        put_together(0, 2 * j, 2 * n, places == 0 ? gradient : zero, places == 1 ? gradient : zero, f, Lanes());
+        put_together(1, 2 * j, 2 * n, places == 2 ? gradient : zero, places == 3 ? gradient : zero, f, Lanes());
     }
 };
-
-/// Whether a whole vector fits from row i of the outputs on, and two from both of its image rows.
-template <class T>
-bool is_open(const Windows& v, Index i) {
-    constexpr Index lanes = PairsOfRows<T>::lanes;
-    return i * v.outputs.cols + lanes <= v.output_size() && (2 * i + 1) * v.image.cols + 2 * lanes <= v.image_size();
-}
 
 /// The maxima of a plane, with codes unless they are null.
 template <bool relu, class T>
@@ -155,24 +124,40 @@ void max_plane_2x2(const T* x, const Windows& v, T* y, std::uint8_t* codes) {
     for (Index i = 0; i < v.outputs.rows; ++i) {
         const T* top = x + 2 * i * v.image.cols;
         const Index at = i * v.outputs.cols;
-        PairsOfRows<T>::template maxima<relu>(top, top + v.image.cols, v.outputs.cols, is_open<T>(v, i), y + at,
+        PairsOfRows<T>::template maxima<relu>(top, top + v.image.cols, v.outputs.cols, y + at,
                                               codes ? codes + at : nullptr);
     }
 }
 
-/// The adjoint of take_plane_2x2: g where the codes say, zeros elsewhere.
+/// The adjoint of take_plane_2x2, g where the codes say and zeros elsewhere, a vector at a time: f(row of the window, offset,
+/// vector, size).
+template <class T, class F>
+void each_spread_2x2(const T* g, const std::uint8_t* codes, const Windows& v, F&& f) {
+    const Index width = v.image.cols, covered = 2 * v.outputs.cols;
+    const auto zeros = [&](Index begin, Index end) {
+        for (; begin < end; begin += vector_lanes<T>) f(0, begin, Vector<T>{}, std::min(vector_lanes<T>, end - begin));
+    };
+    for (Index i = 0; i < v.outputs.rows; ++i) {
+        const Index top = 2 * i * width, at = i * v.outputs.cols;
+        PairsOfRows<T>::spread(g + at, codes + at, v.outputs.cols,
+                               [&](Index row, Index column, const Vector<T>& spread, Index size) {
+                                   f(row, top + row * width + column, spread, size);
+                               });
+        zeros(top + covered, top + width);
+        zeros(top + width + covered, top + 2 * width);
+    }
+    zeros(2 * v.outputs.rows * width, v.image_size());
+}
+
+/// That, stored.
 template <class T>
 void spread_plane_2x2(const T* g, const std::uint8_t* codes, const Windows& v, T* dx) {
-    const Index width = v.image.cols, covered = 2 * v.outputs.cols;
-    for (Index i = 0; i < v.outputs.rows; ++i) {
-        T* top = dx + 2 * i * width;
-        T* bottom = top + width;
-        const Index at = i * v.outputs.cols;
-        PairsOfRows<T>::spread(g + at, codes + at, v.outputs.cols, is_open<T>(v, i), top, bottom);
-        std::fill(top + covered, top + width, T(0));
-        std::fill(bottom + covered, bottom + width, T(0));
-    }
-    std::fill(dx + 2 * v.outputs.rows * width, dx + v.image_size(), T(0));
+    each_spread_2x2(g, codes, v, [dx](Index, Index offset, const Vector<T>& spread, Index size) {
+        if (size == vector_lanes<T>)
+            store_vector(dx + offset, spread);
+        else
+            store_vector(dx + offset, spread, size);
+    });
 }
 
 /// What stands where the codes say, 0 for dead ones.

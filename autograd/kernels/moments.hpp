@@ -8,6 +8,15 @@
 /// Statistics of groups, by chunks that stay in the first-level cache.
 namespace xtape::kernels {
 
+/// A number near the mean, of so few digits that x - centre is exact for most x. Otherwise many x would lose the same last
+/// digits, and a sum over n of them that loss times n.
+template <class T>
+T centre_near(double mean) {
+    if (!std::isfinite(mean)) return static_cast<T>(mean);
+    int exponent = 0;
+    return static_cast<T>(std::ldexp(std::nearbyint(std::ldexp(std::frexp(mean, &exponent), 12)), exponent - 12));
+}
+
 /// Count, mean and sum of squared deviations of some numbers.
 struct Moment {
     double count;
@@ -43,12 +52,13 @@ inline Moment joined(const Moment* first, Index parts, Index stride = 1) {
 /// The numbers of one channel of x (samples, channels, length): a run of `length` in each sample, cut into chunks.
 class ChannelChunks {
 public:
-    ChannelChunks(Index samples, Index channels, Index length)
+    /// Runs longer than a chunk should be are cut too, unless they are to stay whole.
+    ChannelChunks(Index samples, Index channels, Index length, bool whole_runs = false)
         : samples_(samples),
           channels_(channels),
           length_(length),
           samples_per_chunk_(std::max<Index>(1, largest / std::max<Index>(1, length))),
-          pieces_per_run_(std::max<Index>(1, (length + largest - 1) / largest)) {}
+          pieces_per_run_(whole_runs ? 1 : std::max<Index>(1, (length + largest - 1) / largest)) {}
 
     Index count() const { return (samples_ + samples_per_chunk_ - 1) / samples_per_chunk_ * pieces_per_run_; }
 
@@ -77,7 +87,7 @@ Moment moment_of(const T* x, const ChannelChunks& chunks, Index channel, Index c
         sum.add(n, [&](Index i, Index size) { return std::array{load(x + offset + i, size)}; });
     });
     const auto n = static_cast<double>(count);
-    const T centre = static_cast<T>(static_cast<double>(sum.total()[0]) * (1 / n));
+    const T centre = centre_near<T>(static_cast<double>(sum.total()[0]) * (1 / n));
     RunSums<T, 2> around;
     chunks.each_run(channel, chunk, [&](Index offset, Index size_of_run) {
         around.add(size_of_run, [&](Index i, Index size) {
@@ -88,12 +98,12 @@ Moment moment_of(const T* x, const ChannelChunks& chunks, Index channel, Index c
     return moment_around(centre, n, around.total()[0], around.total()[1]);
 }
 
-/// How a group with these statistics is normalised: ((x - centre) - rest) * inverse. The centre is rounded to T, the rest is
-/// what that loses.
+/// How a group with these statistics is normalised: ((x - centre) - rest) * inverse. The centre is near the mean, the rest is
+/// what lies between.
 template <class T>
 struct Normalizer {
     Normalizer(double mean, double variance, double eps)
-        : inverse(1 / std::sqrt(variance + eps)), centre(static_cast<T>(mean)), rest(mean - centre) {}
+        : inverse(1 / std::sqrt(variance + eps)), centre(centre_near<T>(mean)), rest(mean - centre) {}
 
     double inverse;  ///< of the deviation
     T centre;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <xtape/autograd/array.hpp>
+#include <xtape/autograd/kernels/pool.hpp>
 
 /// Batch and layer normalisation: groups of numbers are brought to mean 0 and variance 1, then scaled by a weight and shifted
 /// by a bias, either of which may be an empty Array.
@@ -14,9 +15,9 @@ struct Moments {
 };
 
 struct Normalized {
-    /// Room for the result of x with so many groups.
-    Normalized(const Array& x, Index groups)
-        : y(Array::uninitialized(x.shape(), x.dtype())),
+    /// Room for a result and the moments of so many groups.
+    Normalized(const Shape& shape, DType dtype, Index groups)
+        : y(Array::uninitialized(shape, dtype)),
           moments{Array::uninitialized({groups}, float64), Array::uninitialized({groups}, float64)} {}
 
     Array y;
@@ -30,10 +31,21 @@ struct NormGradients {
     Array bias;
 };
 
-/// x (N, C, ...): a group is a channel, weight and bias are (C,).
-Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, double eps);
+/// x (N, C, ...): a group is a channel, weight and bias are (C,). With `relu` what is <= 0 becomes 0.
+Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, double eps, bool relu = false);
 /// Works in g's buffer when nobody else holds it.
-NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& moments, const Array& weight, double eps);
+NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& moments, const Array& weight,
+                                   const Array& bias, double eps, bool relu = false);
+
+/// Whether batch_norm of such an x can do what follows in its own pass: `relu` above, and what is below.
+bool takes_tails(const Shape& x);
+
+/// The maxima of 2 x 2 windows of batch_norm with `relu`: (N, C, H, W) to (N, C, H', W'). Fills `codes` unless it is null.
+Normalized batch_norm_relu_max_pool(const Array& x, const Array& weight, const Array& bias, double eps,
+                                    const Windows& windows, const BlockCodes* codes);
+NormGradients batch_norm_relu_max_pool_gradients(const Array& g, const Array& x, const Moments& moments,
+                                                 const Array& weight, const Array& bias, double eps,
+                                                 const Windows& windows, const BlockCodes& codes);
 
 /// x: a group is what the first `leading` axes name one of; weight and bias have the shape of the other axes.
 Normalized layer_norm(const Array& x, Index leading, const Array& weight, const Array& bias, double eps);

@@ -29,6 +29,16 @@ private:
 /// (of the first NaN) in row-major order unless it is null.
 Array max_pool(const Array& x, const Windows& windows, PoolCodes* codes);
 
+/// What an operation that ends in ReLU and 2 x 2 maxima keeps, one byte for each output: 0 to 3 says where in its window the
+/// first maximum was, row by row; 4 says that no gradient passes, because ReLU made it 0 or it is NaN.
+using BlockCodes = Scratch<std::uint8_t>;
+
+/// g (N, C, H', W') at the places that the codes name, zeros elsewhere: (N, C, H, W). Adjoint of block_gather.
+Array block_scatter(const Array& g, const Windows& windows, const BlockCodes& codes);
+
+/// What stands in x (N, C, H, W) at the places that the codes name, 0 where they name none: (N, C, H', W').
+Array block_gather(const Array& x, const Windows& windows, const BlockCodes& codes);
+
 /// Adds each element of g (N, C, H', W') to the place of its maximum: (N, C, H, W). Adjoint of max_pool_gather.
 Array max_pool_scatter(const Array& g, const Windows& windows, const PoolCodes& codes);
 

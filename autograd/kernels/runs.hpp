@@ -61,12 +61,13 @@ public:
         return result;
     }
 
-private:
-    static constexpr Index chains = 4;
-
+    /// Adds one batch for each sum to one of the chains.
     void add_to(Index chain, const std::array<Batch<T>, K>& term) {
         for (std::size_t k = 0; k < K; ++k) sums_[chain][k] += term[k];
     }
+
+private:
+    static constexpr Index chains = 4;
 
     Batch<T> sums_[chains][K];
 };

@@ -101,6 +101,39 @@ VectorMask<T> load_bytes(const std::uint8_t* from) {
 #endif
 }
 
+/// The first `count` bytes only, 0 in the other lanes; count is at most vector_lanes<T>.
+template <class T>
+VectorMask<T> load_bytes(const std::uint8_t* from, Index count) {
+    if (count == vector_lanes<T>) return load_bytes<T>(from);
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1U << count) - 1), from);
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<VectorMask<T>>(_mm512_cvtepu8_epi32(bytes));
+    else
+        return reinterpret_cast<VectorMask<T>>(_mm512_cvtepu8_epi64(bytes));
+#else
+    std::uint8_t bytes[vector_lanes<T>] = {};
+    std::memcpy(bytes, from, static_cast<std::size_t>(count));
+    return load_bytes<T>(bytes);
+#endif
+}
+
+/// The first `count` lanes as bytes.
+template <class T>
+void store_bytes(std::uint8_t* to, const VectorMask<T>& v, Index count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const auto lanes = static_cast<__mmask16>((1U << count) - 1);
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_cvtepi32_storeu_epi8(to, lanes, reinterpret_cast<__m512i>(v));
+    else
+        _mm512_mask_cvtepi64_storeu_epi8(to, static_cast<__mmask8>(lanes), reinterpret_cast<__m512i>(v));
+#else
+    typedef std::uint8_t Bytes __attribute__((vector_size(vector_bytes / sizeof(T))));
+    const Bytes bytes = __builtin_convertvector(v, Bytes);
+    std::memcpy(to, &bytes, static_cast<std::size_t>(count));
+#endif
+}
+
 /// `value` in every lane. The subtraction is folded away, for x - 0 is x whatever x is; x + 0 would be a real addition.
 template <class T>
 Vector<T> broadcast_vector(T value) {
