@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     csv->needs(options.add_option("--test", test_csv, "CSV file to test on")->needs(csv));
     options.add_option("--mapping", mapping, "file of the classes' characters; found beside the data where not given");
     options.add_flag("--best", best, "train the best network there is, not the document's");
-    options.add_option("--epochs", epochs, "of training [10; best: 40]")->check(CLI::PositiveNumber);
+    options.add_option("--epochs", epochs, "of training [10; best: 24]")->check(CLI::PositiveNumber);
     options.add_option("--batch", batch, "images in a step [512; best: 128]")->check(CLI::PositiveNumber);
     options.add_option("--validation", held_out, "share of the training images to hold out [0.1; best: 0]")
         ->check(CLI::Range(0.0, 0.9));
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
         const auto classes = static_cast<Index>(sets.train.classes.size());
         draw_samples(sets.train, options.out / "samples.png");
         optim::FitOptions fit;
-        fit.epochs = epochs.value_or(best ? 40 : 10);
+        fit.epochs = epochs.value_or(best ? 24 : 10);
         if (best)
             run(best::Committee(2, classes), best::train, sets, held_out.value_or(0), fit, batch.value_or(128),
                 options);
