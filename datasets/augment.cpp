@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -62,10 +63,21 @@ void copy_part(const T* from, Pair image, Pair origin, T* to, Pair part) {
     }
 }
 
+/// Between pixels.
+struct Place {
+    double row, column;
+};
+
 /// Where the pixels of an image come from: (row, column) to a linear function of both, plus an offset.
 struct Map {
     double row_by_row, row_by_column, column_by_row, column_by_column;
     double row, column;
+
+    Place operator()(Index r, Index c) const {
+        const auto at_row = static_cast<double>(r), at_column = static_cast<double>(c);
+        return {row_by_row * at_row + row_by_column * at_column + row,
+                column_by_row * at_row + column_by_column * at_column + column};
+    }
 };
 
 Map draw_map(const Affine& bounds, Pair image, Generator& generator) {
@@ -86,8 +98,46 @@ Map draw_map(const Affine& bounds, Pair image, Generator& generator) {
     return map;
 }
 
-template <class T>
-void resample(const T* from, Pair image, const Map& map, T* to) {
+/// A grid of knots over an image, each of them moved.
+class Bend {
+public:
+    Bend(const Elastic& bounds, Pair image, Generator& generator)
+        : knots_(bounds.knots), image_(image), moves_(static_cast<std::size_t>(knots_ * knots_)) {
+        for (Place& move : moves_) {
+            move.row = bounds.deviation * generator.normal();
+            move.column = bounds.deviation * generator.normal();
+        }
+    }
+
+    /// How far a pixel is moved.
+    Place operator()(Index r, Index c) const {
+        const auto [i, below] = cell(r, image_.rows);
+        const auto [j, beside] = cell(c, image_.cols);
+        const Place* upper = &moves_[static_cast<std::size_t>(i * knots_ + j)];
+        const Place* lower = upper + knots_;
+        const auto between = [&](double Place::*part) {
+            const double top = upper[0].*part * (1 - beside) + upper[1].*part * beside;
+            const double bottom = lower[0].*part * (1 - beside) + lower[1].*part * beside;
+            return top * (1 - below) + bottom * below;
+        };
+        return {between(&Place::row), between(&Place::column)};
+    }
+
+private:
+    /// The knot before a pixel, and which part of the way to the next one it is.
+    std::pair<Index, double> cell(Index pixel, Index pixels) const {
+        const Index steps = std::max<Index>(pixels - 1, 1), before = std::min(pixel * (knots_ - 1) / steps, knots_ - 2);
+        return {before, static_cast<double>(pixel * (knots_ - 1) - before * steps) / static_cast<double>(steps)};
+    }
+
+    Index knots_;
+    Pair image_;
+    std::vector<Place> moves_;
+};
+
+/// Each pixel from source(row, column) of another image.
+template <class T, class Source>
+void resample(const T* from, Pair image, const Source& source, T* to) {
     const auto pixel = [&](Index row, Index column) {
         return row >= 0 && row < image.rows && column >= 0 && column < image.cols
                    ? static_cast<double>(from[row * image.cols + column])
@@ -95,15 +145,26 @@ void resample(const T* from, Pair image, const Map& map, T* to) {
     };
     for (Index r = 0; r < image.rows; ++r)
         for (Index c = 0; c < image.cols; ++c, ++to) {
-            const auto at_row = static_cast<double>(r), at_column = static_cast<double>(c);
-            const double row = map.row_by_row * at_row + map.row_by_column * at_column + map.row;
-            const double column = map.column_by_row * at_row + map.column_by_column * at_column + map.column;
-            const double top = std::floor(row), left = std::floor(column), below = row - top, beside = column - left;
+            const Place at = source(r, c);
+            *to = T(0);
+            if (!(at.row > -1 && at.row < static_cast<double>(image.rows) && at.column > -1 &&
+                  at.column < static_cast<double>(image.cols)))
+                continue;
+            const double top = std::floor(at.row), left = std::floor(at.column);
+            const double below = at.row - top, beside = at.column - left;
             const auto i = static_cast<Index>(top), j = static_cast<Index>(left);
             const double upper = pixel(i, j) * (1 - beside) + pixel(i, j + 1) * beside;
             const double lower = pixel(i + 1, j) * (1 - beside) + pixel(i + 1, j + 1) * beside;
             *to = static_cast<T>(upper * (1 - below) + lower * below);
         }
+}
+
+void require_affine(const char* name, const Affine& bounds, Where where) {
+    const auto fine = [](double bound) { return bound >= 0 && std::isfinite(bound); };
+    require(fine(bounds.degrees) && fine(bounds.shift), name, "degrees and shift must be at least 0", where);
+    require(bounds.smallest > 0 && bounds.smallest <= bounds.largest && fine(bounds.largest), name,
+            "the factor must be above 0 and the smallest not above the largest", where);
+    require(bounds.shear >= 0 && bounds.shear < 90, name, "shear must be in [0, 90)", where);
 }
 
 }  // namespace
@@ -167,17 +228,36 @@ Variable center_crop(const Variable& images, Pair size, Where where) {
 }
 
 Loader::Transform random_affine(const Affine& bounds, Where where) {
-    const auto fine = [](double bound) { return bound >= 0 && std::isfinite(bound); };
-    require(fine(bounds.degrees) && fine(bounds.shift), "random_affine", "degrees and shift must be at least 0", where);
-    require(bounds.smallest > 0 && bounds.smallest <= bounds.largest && fine(bounds.largest), "random_affine",
-            "the factor must be above 0 and the smallest not above the largest", where);
-    require(bounds.shear >= 0 && bounds.shear < 90, "random_affine", "shear must be in [0, 90)", where);
+    require_affine("random_affine", bounds, where);
     return [bounds](const Variable& x, Generator& generator) {
         require_images("random_affine", x);
         const Pair image = size_of(x);
         return for_each_image(
             x, image, [&] { return draw_map(bounds, image, generator); },
             [&](const Map& map, const auto* from, auto* to) { resample(from, image, map, to); });
+    };
+}
+
+Loader::Transform random_elastic(const Elastic& bounds, Where where) {
+    require_affine("random_elastic", bounds, where);
+    require(bounds.deviation >= 0 && std::isfinite(bounds.deviation), "random_elastic",
+            "the deviation must be at least 0", where);
+    require(bounds.knots >= 2, "random_elastic", "there must be at least 2 knots", where);
+    return [bounds](const Variable& x, Generator& generator) {
+        require_images("random_elastic", x);
+        const Pair image = size_of(x);
+        const auto draw = [&] {
+            const Map map = draw_map(bounds, image, generator);
+            return std::pair(map, Bend(bounds, image, generator));
+        };
+        return for_each_image(x, image, draw, [&](const auto& drawn, const auto* from, auto* to) {
+            const auto& [map, bend] = drawn;
+            const auto source = [&map = map, &bend = bend](Index r, Index c) {
+                const Place at = map(r, c), moved = bend(r, c);
+                return Place{at.row + moved.row, at.column + moved.column};
+            };
+            resample(from, image, source, to);
+        });
     };
 }
 

@@ -41,4 +41,16 @@ struct Affine {
 /// shear of 90 degrees and more.
 Loader::Transform random_affine(const Affine& bounds, Where where = Where::here());
 
+/// Bounds of random_elastic: `Elastic{{12, 0.08, 0.85, 1.15, 12}, 0.8}`.
+struct Elastic : Affine {
+    double deviation = 0;  ///< of the normal distances, in pixels, that the knots move down and to the right
+    Index knots = 4;       ///< along each axis, the outer ones in the image's corners
+};
+
+/// random_affine, and in the same pass the image is bent as if it were of rubber: a grid of knots lies on it, each is moved in
+/// its own way, and between them the distances are interpolated linearly (after Simard, Steinkraus and Platt, ICDAR 2003, who
+/// smooth a field of distances for every pixel). Throws ValueError as random_affine, and unless deviation >= 0 is finite and there are
+/// at least 2 knots.
+Loader::Transform random_elastic(const Elastic& bounds, Where where = Where::here());
+
 }  // namespace xtape::datasets

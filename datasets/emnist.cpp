@@ -93,7 +93,8 @@ EmnistMapping read_emnist_mapping(const std::string& path) {
     return mapping;
 }
 
-ImageSets emnist(const std::string& folder, const std::string& split, Orientation orientation) {
+ImageSets emnist(const std::string& folder, const std::string& split, const std::string& mapping_path,
+                 Orientation orientation) {
     const std::string images = "-train-images-idx3-ubyte";
     std::string name = split;
     for (const std::string end : {"", ".gz"})
@@ -101,7 +102,7 @@ ImageSets emnist(const std::string& folder, const std::string& split, Orientatio
             name = "emnist-" + split;
     const std::string prefix = (fs::path(folder) / name).string();
     plain_or_packed(prefix + images);  // without the images there is no need to look for a mapping
-    const EmnistMapping mapping = read_emnist_mapping(find_mapping(folder, name));
+    const EmnistMapping mapping = read_emnist_mapping(mapping_path.empty() ? find_mapping(folder, name) : mapping_path);
     return {read_part(prefix + "-train", mapping, orientation), read_part(prefix + "-test", mapping, orientation)};
 }
 

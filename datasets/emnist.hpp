@@ -27,8 +27,10 @@ EmnistMapping read_emnist_mapping(const std::string& path);
 
 /// Reads NAME-train-images-idx3-ubyte and its three sisters (-labels-idx1-ubyte, -test-), plain or .gz, of a folder; NAME is
 /// `split` or emnist-`split`: "balanced", "byclass", "bymerge", "letters", "digits", "mnist", or anything else that is there.
-/// The classes come from NAME-mapping.txt, mapping.txt, or the folder's only file that ends in mapping.txt. Throws DataError.
-ImageSets emnist(const std::string& folder, const std::string& split, Orientation orientation = Orientation::upright);
+/// The classes come from the file `mapping`; without one from NAME-mapping.txt, mapping.txt, or the folder's only file that
+/// ends in mapping.txt. Throws DataError.
+ImageSets emnist(const std::string& folder, const std::string& split, const std::string& mapping = {},
+                 Orientation orientation = Orientation::upright);
 
 /// Reads one part in Kaggle's form, a label and the pixels of a square image in each row, with or without a header row.
 /// The classes come from `mapping`; without one from the file's folder as above, NAME being what stands before -train or

@@ -3,6 +3,7 @@
 /// Optimisers, schedules, clipping, the training loop and its pictures.
 #include <xtape/optim/adagrad.hpp>
 #include <xtape/optim/adam.hpp>
+#include <xtape/optim/average.hpp>
 #include <xtape/optim/bounce.hpp>
 #include <xtape/optim/clip.hpp>
 #include <xtape/optim/curvature.hpp>

@@ -22,8 +22,21 @@ bool draw_curves(const History& history, const std::filesystem::path& path, cons
 /// ShapeError and ValueError otherwise.
 IntArray confusion_matrix(const IntArray& truth, const IntArray& predicted, Index classes, Where where = Where::here());
 
-/// A confusion matrix (n, n) as a heat map, each row coloured by its shares; with the counts up to 20 classes. Without
-/// names classes are numbered. ShapeError unless it is square with as many names; ValueError on negative counts.
+/// Two classes and how often one was taken for the other.
+struct ConfusedPair {
+    Index first, second;   ///< first < second
+    std::int64_t forward;  ///< the first taken for the second
+    std::int64_t back;     ///< the second taken for the first
+
+    std::int64_t count() const { return forward + back; }
+};
+
+/// The pairs of classes that a confusion matrix (n, n) has most mistakes for, those first that have more; at most `limit`, and
+/// none without a mistake. ShapeError unless it is square.
+std::vector<ConfusedPair> most_confused(const IntArray& counts, std::size_t limit, Where where = Where::here());
+
+/// A confusion matrix (n, n) as a heat map, each row coloured by its shares; with the counts up to 20 classes, with lines
+/// between the cells up to 100. Without names classes are numbered. ShapeError unless it is square with as many names; ValueError on negative counts.
 bool draw_confusion(const IntArray& counts, const std::vector<std::string>& names, const std::filesystem::path& path,
                     const std::string& title = "", Where where = Where::here());
 

@@ -50,6 +50,20 @@ IntArray confusion_matrix(const IntArray& truth, const IntArray& predicted, Inde
     return counts;
 }
 
+std::vector<ConfusedPair> most_confused(const IntArray& counts, std::size_t limit, Where where) {
+    const Shape shape = shape_of(counts);
+    if (shape.rank() != 2 || shape[0] != shape[1])
+        throw ShapeError(fmt::format("most_confused: needs (n, n) counts: {}", to_string(shape)), where);
+    std::vector<ConfusedPair> pairs;
+    for (std::size_t i = 0; i < counts.shape()[0]; ++i)
+        for (std::size_t j = i + 1; j < counts.shape()[0]; ++j)
+            if (counts(i, j) + counts(j, i) > 0)
+                pairs.push_back({static_cast<Index>(i), static_cast<Index>(j), counts(i, j), counts(j, i)});
+    std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.count() > b.count(); });
+    pairs.resize(std::min(pairs.size(), limit));
+    return pairs;
+}
+
 bool draw_confusion(const IntArray& counts, const std::vector<std::string>& given, const std::filesystem::path& path,
                     const std::string& title, Where where) {
     const Shape shape = shape_of(counts);
@@ -78,7 +92,10 @@ bool draw_confusion(const IntArray& counts, const std::vector<std::string>& give
     const std::string heading =
         fmt::format("{}: {} of {} right", title.empty() ? "Confusion matrix" : title, right, all);
 
-    const double left = 46 + static_cast<double>(name_width), top = 60, side = cell * static_cast<double>(n);
+    // In a large matrix a cell is far from its class's name: so there are lines, and names on two sides.
+    const bool lines = !numbers && n <= 100, names_above = lines && !slanted;
+    const double left = 46 + static_cast<double>(name_width), top = names_above ? 76 : 60;
+    const double side = cell * static_cast<double>(n);
     const double below = slanted ? 0.72 * static_cast<double>(name_width) + 30 : 34;
     Figure figure(path, std::max(static_cast<Index>(left + side + 90), text_width(heading, 15) + 20),
                   static_cast<Index>(top + side + below), where);
@@ -95,6 +112,13 @@ bool draw_confusion(const IntArray& counts, const std::vector<std::string>& give
             figure.text(left + middle + 4, top + side + 12, name, name_size, "right rotate by 45");
         else
             figure.text(left + middle, top + side + 14, name, name_size);
+        if (names_above) figure.text(left + middle, top - 10, name, name_size);
+        if (lines && i > 0) {
+            const double at = middle - cell / 2;
+            const char* style = "nohead front linewidth 0.5 linecolor rgb '#dddddd'";
+            figure.add(fmt::format("set arrow from {0},{1} to {0},{2} {3}", left + at, top, top + side, style));
+            figure.add(fmt::format("set arrow from {0},{2} to {1},{2} {3}", left, left + side, top + at, style));
+        }
         for (Index j = 0; j < n; ++j) {
             const std::int64_t count = counts(i, j);
             const double share = row > 0 ? static_cast<double>(count) / static_cast<double>(row) : 0;
@@ -107,7 +131,7 @@ bool draw_confusion(const IntArray& counts, const std::vector<std::string>& give
         }
     }
     figure.text(static_cast<double>(figure.width()) / 2, 22, heading, 15);
-    figure.text(left + side / 2, top - 12, "predicted class", 13);
+    figure.text(left + side / 2, top - (names_above ? 30 : 12), "predicted class", 13);
     figure.text(16, top + side / 2, "true class", 13, "center rotate by 90");
 
     const auto part = [](double pixels, Index whole) { return pixels / static_cast<double>(whole); };

@@ -144,6 +144,40 @@ BOOST_AUTO_TEST_CASE(affine_of_nothing_and_of_twice_the_size) {
     BOOST_TEST(values(y) == expected, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(elastic_moves_knots_and_what_is_between) {
+    // Where an image holds its own column numbers, what comes out says from which column each pixel was taken.
+    const Index n = 4000;
+    Array columns = Array::uninitialized({n, 1, 13, 13}, float64);
+    for (Index i = 0; i < columns.size(); ++i) columns.mutable_data<double>()[i] = static_cast<double>(i % 13);
+    Elastic bounds;
+    bounds.deviation = 0.5;  // knots in columns 0, 4, 8, 12; those at 4 and 8 stay eight deviations inside
+    Generator generator(5);
+    const Variable y = random_elastic(bounds)(columns, generator);
+    double sum = 0, squares = 0, product = 0;
+    for (Index i = 0; i < n; ++i) {
+        const auto moved = [&](Index row, Index column) {
+            return pixel(y, i, 0, row, column) - static_cast<double>(column);
+        };
+        const double a = moved(4, 4), b = moved(4, 8), c = moved(8, 4), d = moved(8, 8);
+        BOOST_REQUIRE(std::abs(moved(4, 6) - (a + b) / 2) < 1e-12);
+        BOOST_REQUIRE(std::abs(moved(5, 4) - (3 * a + c) / 4) < 1e-12);
+        BOOST_REQUIRE(std::abs(moved(6, 6) - (a + b + c + d) / 4) < 1e-12);
+        sum += a, squares += a * a, product += a * b;
+    }
+    // five standard errors of mean, variance and covariance
+    const double m = static_cast<double>(n), variance = 0.25;
+    BOOST_TEST(std::abs(sum / m) < 5 * 0.5 / std::sqrt(m));
+    BOOST_TEST(std::abs(squares / m - variance) < 5 * variance * std::sqrt(2 / m));
+    BOOST_TEST(std::abs(product / m) < 5 * variance / std::sqrt(m));
+}
+
+BOOST_AUTO_TEST_CASE(elastic_without_deviation_is_affine) {
+    const Variable x = images(1, float64);
+    const Affine affine{20, 0.1, 0.8, 1.2, 10};
+    Generator one(6), other(6);
+    BOOST_TEST(values(random_elastic({affine})(x, one)) == values(random_affine(affine)(x, other)));
+}
+
 BOOST_AUTO_TEST_CASE(a_seed_decides_and_threads_do_not) {
     const Variable x = images(50);
     const auto transform = chain({random_flip(), random_shift(1), random_affine({10, 0.1, 0.9, 1.1, 5})});
@@ -176,11 +210,18 @@ BOOST_AUTO_TEST_CASE(arguments_out_of_range) {
     for (const Affine& bounds : {Affine{-1}, Affine{0, -1}, Affine{0, 0, 0, 1}, Affine{0, 0, 2, 1},
                                  Affine{0, 0, 1, 1, 90}, Affine{NAN}, Affine{0, 0, 1, INFINITY}})
         BOOST_CHECK_THROW(random_affine(bounds), ValueError);
+    BOOST_CHECK_THROW(random_elastic({Affine{-1}}), ValueError);
+    for (const auto& [deviation, knots] : {std::pair(-0.1, 4), std::pair(double(INFINITY), 4), std::pair(1.0, 1)})
+        BOOST_CHECK_THROW(random_elastic({{}, deviation, knots}), ValueError);
     Generator generator(1);
     const Variable flat = counting({3, 4});
-    for (const auto& transform : {random_flip(), random_shift(1), random_crop(1), random_affine({})})
+    for (const auto& transform :
+         {random_flip(), random_shift(1), random_crop(1), random_affine({}), random_elastic({})})
         BOOST_CHECK_THROW(transform(flat, generator), ShapeError);
     BOOST_CHECK_THROW(center_crop(flat, 1), ShapeError);
+    // as far outside as numbers go, and an image of one pixel
+    for (double value : values(random_elastic({{}, 1e300})(images(3), generator))) BOOST_TEST(value == 0);
+    BOOST_TEST((random_elastic({})(counting({2, 1, 1, 1}), generator).shape() == Shape{2, 1, 1, 1}));
     BOOST_TEST((random_flip()(counting({0, 1, 4, 4}), generator).shape() == Shape{0, 1, 4, 4}));
 }
 

@@ -76,6 +76,17 @@ BOOST_AUTO_TEST_CASE(counting_confusions) {
     BOOST_CHECK_THROW(optim::confusion_matrix(IntArray{-1}, IntArray{0}, 3), ValueError);
 }
 
+BOOST_AUTO_TEST_CASE(confused_pairs) {
+    const IntArray counts{{9, 1, 0, 2}, {1, 9, 0, 0}, {0, 5, 9, 0}, {2, 0, 0, 9}};
+    const auto pairs = optim::most_confused(counts, 9);
+    BOOST_REQUIRE(pairs.size() == 3u);  // right answers and pairs without a mistake are left out
+    BOOST_TEST((pairs[0].first == 1 && pairs[0].second == 2 && pairs[0].forward == 0 && pairs[0].back == 5));
+    BOOST_TEST((pairs[1].first == 0 && pairs[1].second == 3 && pairs[1].count() == 4));
+    BOOST_TEST((pairs[2].first == 0 && pairs[2].second == 1 && pairs[2].count() == 2));
+    BOOST_TEST(optim::most_confused(counts, 2).size() == 2u);
+    BOOST_CHECK_THROW(optim::most_confused(IntArray{1, 2}, 2), ShapeError);
+}
+
 BOOST_AUTO_TEST_CASE(curves, *boost::unit_test::precondition(gnuplot_is_here)) {
     const Folder folder;
     BOOST_TEST(history_of(5).draw(folder.path / "new" / "curves.svg"));
@@ -98,6 +109,16 @@ BOOST_AUTO_TEST_CASE(confusion, *boost::unit_test::precondition(gnuplot_is_here)
     const std::string svg = contents(path);
     for (const char* text : {">T_shirt<", "a&lt;b &amp; 'c'", ">\\alpha^{2}<", "12 of 15 right", ">7<"})
         BOOST_TEST(holds(svg, text), text);
+
+    IntArray many = IntArray::from_shape({47, 47});
+    many.fill(2);
+    std::vector<std::string> characters(47, "x");
+    characters[46] = "q";
+    BOOST_TEST(optim::draw_confusion(many, characters, folder.path / "many.svg"));
+    const std::string large = contents(folder.path / "many.svg");
+    std::size_t names = 0;  // on the left, below and above
+    for (std::size_t at = large.find(">q<"); at != std::string::npos; at = large.find(">q<", at + 1)) ++names;
+    BOOST_TEST(names == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(images, *boost::unit_test::precondition(gnuplot_is_here)) {

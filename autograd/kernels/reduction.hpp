@@ -266,7 +266,7 @@ Array reduce(const Array& x, const Array& centre, const Shape& axes, bool keepdi
         const T* const centres = Op::centred ? centre.data<T>() : nullptr;
         if (plan.is_few_rows()) return combine_few_rows<Op>(x.data<T>(), centres, plan.run, plan.rows, out);
         if (plan.is_one_run() && plan.run >= lanes<T>) {  // a small loss: not as many runs at once as a batch has lanes
-            const RunReducer<Op, T> reducer(plan.run, x.data<T>() + plan.run);
+            const RunReducer<Op, T> reducer(plan.run, x.data<T>() + plan.run, /*far*/ false);
             *out = Fold<Op, T>::one(reducer.one(x.data<T>(), Batch<T>(Op::centred ? *centres : T{0})));
             return;
         }
