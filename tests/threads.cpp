@@ -65,6 +65,19 @@ BOOST_AUTO_TEST_CASE(two_threads_may_share_parameters) {
     for (Index i = 0; i < 50; ++i) BOOST_TEST(w.grad().at(i) == 2 * 200 * 4);
 }
 
+BOOST_AUTO_TEST_CASE(references_taken_by_two_threads_are_all_counted) {
+    ReferenceCount count(1);
+    std::atomic<int> last{0};
+    in_two_threads([&] {
+        for (int i = 0; i < 200'000; ++i) {
+            count.add();
+            if (count.drop()) ++last;
+        }
+    });
+    BOOST_TEST(last == 0);
+    BOOST_TEST(count.is_one());
+}
+
 BOOST_AUTO_TEST_CASE(a_tape_recorded_here_is_walked_and_destroyed_there) {
     const Parameter w(Array::scalar(1, float64));
     Variable y = w;
