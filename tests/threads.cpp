@@ -67,13 +67,16 @@ BOOST_AUTO_TEST_CASE(two_threads_may_share_parameters) {
 
 BOOST_AUTO_TEST_CASE(references_taken_by_two_threads_are_all_counted) {
     ReferenceCount count(1);
-    std::atomic<int> last{0};
-    in_two_threads([&] {
-        for (int i = 0; i < 200'000; ++i) {
-            count.add();
-            if (count.drop()) ++last;
-        }
-    });
+    constexpr int rounds = 8, taken = 500'000;
+    for (int round = 0; round < rounds; ++round) {
+        std::atomic<int> ready{0};
+        in_two_threads([&] {
+            for (++ready; ready < 2;) std::this_thread::yield();
+            for (int i = 0; i < taken; ++i) count.add();
+        });
+    }
+    int last = 0;
+    for (int i = 0; i < rounds * 2 * taken; ++i) last += count.drop();
     BOOST_TEST(last == 0);
     BOOST_TEST(count.is_one());
 }
