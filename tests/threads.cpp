@@ -65,6 +65,22 @@ BOOST_AUTO_TEST_CASE(two_threads_may_share_parameters) {
     for (Index i = 0; i < 50; ++i) BOOST_TEST(w.grad().at(i) == 2 * 200 * 4);
 }
 
+BOOST_AUTO_TEST_CASE(references_taken_by_two_threads_are_all_counted) {
+    ReferenceCount count(1);
+    constexpr int rounds = 8, taken = 500'000;
+    for (int round = 0; round < rounds; ++round) {
+        std::atomic<int> ready{0};
+        in_two_threads([&] {
+            for (++ready; ready < 2;) std::this_thread::yield();
+            for (int i = 0; i < taken; ++i) count.add();
+        });
+    }
+    int last = 0;
+    for (int i = 0; i < rounds * 2 * taken; ++i) last += count.drop();
+    BOOST_TEST(last == 0);
+    BOOST_TEST(count.is_one());
+}
+
 BOOST_AUTO_TEST_CASE(a_tape_recorded_here_is_walked_and_destroyed_there) {
     const Parameter w(Array::scalar(1, float64));
     Variable y = w;
