@@ -66,7 +66,7 @@ struct Boundary {
 };
 
 /// The same points once for each of `boundaries`, with its probability behind them, as panels of one picture: how a
-/// boundary forms, or what several models make of the same points. 0 columns: up to three. Throws as draw_boundary does,
+/// boundary forms, or what several models make of the same points. 0 columns: three or four. Throws as draw_boundary does,
 /// and ValueError without boundaries.
 bool draw_boundaries(const Array& points, const Array& labels, const std::vector<Boundary>& boundaries,
                      const std::filesystem::path& path, const std::string& title = "", Index columns = 0,

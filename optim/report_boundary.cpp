@@ -2,6 +2,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -105,6 +106,9 @@ std::string point_style(std::size_t number, double size) {
                        colours[number % std::size(colours)]);
 }
 
+/// Three or four, whichever leaves less room empty.
+Index columns_for(Index panels) { return (4 - panels % 4) % 4 < (3 - panels % 3) % 3 ? 4 : 3; }
+
 /// Where the panels of a picture stand, in pixels.
 struct Grid {
     Index columns, rows, side;
@@ -152,8 +156,7 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
         std::any_of(boundaries.begin(), boundaries.end(), [](const Boundary& b) { return !b.title.empty(); });
     const bool fields = std::any_of(boundaries.begin(), boundaries.end(),
                                     [](const Boundary& b) { return static_cast<bool>(b.probability); });
-    Grid grid{columns > 0 ? std::min(columns, panels) : std::min<Index>(panels, 3), 1, panels == 1 ? 440 : 250,
-              any_title};
+    Grid grid{std::min(columns > 0 ? columns : columns_for(panels), panels), 1, panels == 1 ? 440 : 250, any_title};
     grid.rows = (panels + grid.columns - 1) / grid.columns;
 
     Figure figure(path, std::max<Index>(grid.left(0) + grid.columns * grid.pitch_x() + (fields ? 60 : 0), 440),
@@ -177,6 +180,7 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
     }
 
     figure.add("set multiplot; unset key");
+    bool scaled = false;
     for (Index i = 0; i < panels; ++i) {
         const Boundary& boundary = boundaries[static_cast<std::size_t>(i)];
         const Index left = grid.left(i), top = grid.top(i), cells = panels == 1 ? 160 : 100;
@@ -189,11 +193,11 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
         figure.add(fmt::format("set tmargin at screen {:.6f}; set bmargin at screen {:.6f}", screen_y(top),
                                screen_y(top + grid.side)));
         figure.add(fmt::format("set title {} offset 0,-0.5 {}", quoted(boundary.title), figure.font(13)));
-        figure.add(i == 0 && fields
-                       ? fmt::format("set colorbox user origin screen {:.6f},{:.6f} size screen {:.6f},{:.6f}",
-                                     screen_x(grid.left(0) + grid.columns * grid.pitch_x() - 40),
-                                     screen_y(top + grid.side), screen_x(14), 1 - screen_y(grid.side))
-                       : std::string("unset colorbox"));
+        const bool first_field = boundary.probability && !std::exchange(scaled, true);
+        figure.add(first_field ? fmt::format("set colorbox user origin screen {:.6f},{:.6f} size screen {:.6f},{:.6f}",
+                                             screen_x(grid.left(0) + grid.columns * grid.pitch_x() - 40),
+                                             screen_y(grid.top(0) + grid.side), screen_x(14), 1 - screen_y(grid.side))
+                               : std::string("unset colorbox"));
         figure.add(plot + classes);
         figure.add("unset label");  // the title stands once
     }
