@@ -73,14 +73,14 @@ bool draw_curves(const History& history, const std::filesystem::path& path, cons
 
     std::vector<Curve> loss{{"train", "#0072b2", &Epoch::loss}};
     if (has(history, &Epoch::validation_loss)) loss.push_back({history.held_out, "#d55e00", &Epoch::validation_loss});
-    add_panel(figure, history, metric ? 0.075 : 0.14, metric ? 0.48 : 0.96, "loss", loss);
+    add_panel(figure, history, metric ? 0.085 : 0.15, metric ? 0.475 : 0.96, "loss", loss);
     if (metric) {
         std::vector<Curve> curves;
         if (has(history, &Epoch::metric)) curves.push_back({"train", "#0072b2", &Epoch::metric});
         if (has(history, &Epoch::validation_metric))
             curves.push_back({history.held_out, "#d55e00", &Epoch::validation_metric});
         figure.add("unset label; set key bottom right");
-        add_panel(figure, history, 0.575, 0.98, history.metric, curves);
+        add_panel(figure, history, 0.585, 0.975, history.metric, curves);
     }
     figure.add("unset multiplot");
     return figure.draw(history.csv());
