@@ -126,6 +126,7 @@ BOOST_AUTO_TEST_CASE(best_accuracy_on_circles) {
     // Far from both circles nearly all are told apart, and I_0 would overflow.
     BOOST_TEST(Run("mlp_circles", quick + "0.03").number(best) == 1);
     BOOST_TEST(Run("mlp_circles", quick + "0").number(best) == 1);
+    BOOST_TEST(Run("mlp_circles", quick + "1e-9").number(best) == 1);
 }
 
 BOOST_AUTO_TEST_CASE(layers_of_circles) {
