@@ -1,5 +1,4 @@
 // A convolutional network learns ten kinds of clothing from 60 000 photographs.
-#include <algorithm>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -31,27 +30,6 @@ Variable predict(nn::Sequential& net, const datasets::ImageSet& set) {
     std::vector<Variable> logits;
     for (auto& batch : datasets::Loader(set.images, set.labels, 500).epoch(0)) logits.push_back(net(batch.x));
     return concatenate(logits);
-}
-
-/// The mistakes made with the greatest confidence.
-std::vector<optim::Tile> worst_mistakes(const datasets::ImageSet& set, const Variable& logits, std::size_t count) {
-    const auto probability = softmax(logits).value();
-    const IntArray predicted = argmax(logits, 1);
-    const auto confidence = [&](std::size_t i) { return probability(i, predicted(i)); };
-    std::vector<std::size_t> wrong;
-    for (std::size_t i = 0; i < predicted.size(); ++i)
-        if (predicted(i) != set.labels(i)) wrong.push_back(i);
-    std::stable_sort(wrong.begin(), wrong.end(), [&](auto a, auto b) { return confidence(a) > confidence(b); });
-    wrong.resize(std::min(wrong.size(), count));
-
-    const auto name = [&](std::int64_t label) { return set.classes[static_cast<std::size_t>(label)]; };
-    std::vector<optim::Tile> tiles;
-    for (std::size_t i : wrong) {
-        const float percent = 100 * confidence(i);
-        const auto title = fmt::format("{} {:.0f} %, is {}", name(predicted(i)), percent, name(set.labels(i)));
-        tiles.push_back({slice(set.images, {i, 0}).array(), title});
-    }
-    return tiles;
 }
 
 int main(int argc, char** argv) {
@@ -105,8 +83,8 @@ int main(int argc, char** argv) {
         history.draw(options.out / "curves.svg");
         optim::draw_confusion(optim::confusion_matrix(test.labels, argmax(logits, 1), 10), test.classes,
                               options.out / "confusion.svg", "test images");
-        optim::draw_contact_sheet(worst_mistakes(test, logits, 30), options.out / "worst-mistakes.png",
-                                  "the most confident mistakes");
+        const auto mistakes = optim::worst_mistakes(test.images, softmax(logits), test.labels, test.classes);
+        optim::draw_contact_sheet(mistakes, options.out / "worst-mistakes.png", "the most confident mistakes");
         optim::draw_filters(net.get<nn::Conv2d>(0).weight.array(), options.out / "filters.png",
                             "filters of the first layer");
 

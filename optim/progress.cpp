@@ -52,6 +52,13 @@ std::string bar(Index done, Index total, std::size_t width) {
 
 }  // namespace
 
+std::string short_name(const std::string& held_out) { return held_out == "validation" ? "val" : held_out; }
+
+std::string scores_of(const Epoch& e, const std::string& metric, const std::string& held_out) {
+    return scores("", e.loss, metric, e.metric) +
+           scores(short_name(held_out) + " ", e.validation_loss, metric, e.validation_metric);
+}
+
 bool on_terminal(const std::ostream* out) {
     const char* kind = std::getenv("TERM");
     return out == &std::cout && isatty(STDOUT_FILENO) == 1 && kind && std::string_view(kind) != "dumb";
@@ -106,9 +113,7 @@ void Progress::validating() {
 
 void Progress::end_epoch(const Epoch& e) {
     if (!options_.out) return;
-    print(head() + scores("", e.loss, options_.metric, e.metric) +
-          scores("val ", e.validation_loss, options_.metric, e.validation_metric) +
-          fmt::format("  {:.1f} s", e.seconds));
+    print(head() + scores_of(e, options_.metric, options_.held_out) + fmt::format("  {:.1f} s", e.seconds));
 }
 
 void Progress::note(const std::string& text) {

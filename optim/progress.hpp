@@ -8,23 +8,23 @@
 
 namespace xtape::optim {
 
-/// Result of a step on one batch or of an evaluation: means over `samples`. A metric that is NaN is not shown.
-struct Score {
-    double loss;
-    double metric = Epoch::none;
-    Index samples = 1;
-};
-
 /// How progress is told.
 struct ProgressOptions {
     std::ostream* out;    ///< null: silence
     bool terminal;        ///< redraw one line in place, else print lines
     double line_seconds;  ///< between two such lines
     std::string metric;
+    std::string held_out;
     std::string unit;  ///< of samples: images
     Index epochs;
     Index batches;  ///< of an epoch; 0 when unknown
 };
+
+/// What a set is called before "loss" in lines and columns: "val" for "validation", any other as it is.
+std::string short_name(const std::string& held_out);
+
+/// `  loss 0.2345  accuracy 0.9123  val loss 0.2211  val accuracy 0.9190`, without what is NaN.
+std::string scores_of(const Epoch& epoch, const std::string& metric, const std::string& held_out);
 
 /// Whether `out` is std::cout on a terminal that can redraw a line.
 bool on_terminal(const std::ostream* out);

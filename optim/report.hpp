@@ -13,8 +13,8 @@
 /// standard error says so, and the result is false. DataError when a file cannot be written.
 namespace xtape::optim {
 
-/// Loss, and beside it the metric when there is one, over the epochs: training and validation; the best epoch is
-/// marked. ValueError without epochs.
+/// Loss, and beside it the metric when there is one, over the epochs: training and validation, under the names that the
+/// history gives them; the best epoch is marked. ValueError without epochs.
 bool draw_curves(const History& history, const std::filesystem::path& path, const std::string& title = "",
                  Where where = Where::here());
 
@@ -51,16 +51,38 @@ struct Tile {
 bool draw_contact_sheet(const std::vector<Tile>& tiles, const std::filesystem::path& path,
                         const std::string& title = "", Index columns = 0, Where where = Where::here());
 
+/// The mistakes made with the greatest confidence, at most `limit`, for a contact sheet: images (N, 1, H, W) whose largest
+/// of the probabilities (N, C), the first in a tie, is not at the label, titled "cat 93 %, is dog". An empty list when all is
+/// right. ShapeError unless there are N labels and C classes' names, ValueError on a label out of range.
+std::vector<Tile> worst_mistakes(const Variable& images, const Variable& probability, const IntArray& labels,
+                                 const std::vector<std::string>& classes, std::size_t limit = 30,
+                                 Where where = Where::here());
+
 /// The kernels of a convolution's weights (K, C, h, w), red where positive and blue where negative: in a square when C
 /// is 1, else a row for each of the K, a column for each of the C. At most the first 64 rows and columns. ShapeError on
 /// another rank.
 bool draw_filters(const Array& weights, const std::filesystem::path& path, const std::string& title = "",
                   Where where = Where::here());
 
-/// Points (n, 2) coloured by their n labels; behind them, when given, `probability` of class 1: called with (m, 2)
-/// points, it returns m values in [0, 1]; its line at 1/2 is drawn. ShapeError and ValueError on other shapes.
-bool draw_boundary(const Array& points, const Array& labels,
-                   const std::function<Variable(const Variable&)>& probability, const std::filesystem::path& path,
-                   const std::string& title = "", Where where = Where::here());
+/// Called with points (m, 2), gives m values in [0, 1]: the probability of class 1.
+using Probability = std::function<Variable(const Variable&)>;
+
+/// Points (n, 2) coloured by their n labels; behind them, when given, `probability`; its line at 1/2 is drawn. ShapeError
+/// and ValueError on other shapes.
+bool draw_boundary(const Array& points, const Array& labels, const Probability& probability,
+                   const std::filesystem::path& path, const std::string& title = "", Where where = Where::here());
+
+/// One of several such pictures.
+struct Boundary {
+    std::string title;
+    Probability probability;
+};
+
+/// The same points once for each of `boundaries`, with its probability behind them, as panels of one picture: how a
+/// boundary forms, or what several models make of the same points. 0 columns: three or four. Throws as draw_boundary does,
+/// and ValueError without boundaries.
+bool draw_boundaries(const Array& points, const Array& labels, const std::vector<Boundary>& boundaries,
+                     const std::filesystem::path& path, const std::string& title = "", Index columns = 0,
+                     Where where = Where::here());
 
 }  // namespace xtape::optim

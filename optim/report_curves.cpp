@@ -11,7 +11,7 @@ namespace xtape::optim {
 namespace {
 
 struct Curve {
-    const char* name;
+    std::string name;
     const char* colour;
     double Epoch::*value;
 };
@@ -40,11 +40,12 @@ void add_panel(Figure& figure, const History& history, double left, double right
         }
         figure.add("END");
         const char* style = history.epochs.size() > 60 ? "lines" : "linespoints pointtype 7 pointsize 0.5";
-        plot += fmt::format("{}$curve{} with {} linewidth 2 linecolor rgb '{}' title '{}'", i ? ", " : "plot ", i,
-                            style, curves[i].colour, curves[i].name);
+        plot += fmt::format("{}$curve{} with {} linewidth 2 linecolor rgb '{}' title {}", i ? ", " : "plot ", i, style,
+                            curves[i].colour, quoted(curves[i].name));
     }
     if (marks_best(history))
-        plot += ", NaN with lines dashtype 3 linewidth 1.5 linecolor rgb '#888888' title 'best epoch'";
+        plot += ", NaN with lines dashtype 3 linewidth 1.5 linecolor rgb '#888888' title " +
+                quoted("best " + history.period);
     figure.add(plot);
 }
 
@@ -60,7 +61,7 @@ bool draw_curves(const History& history, const std::filesystem::path& path, cons
     figure.add("set multiplot");
     figure.add(fmt::format("set tmargin at screen {}; set bmargin at screen 0.14", title.empty() ? 0.95 : 0.9));
     figure.add("set border 3 linecolor rgb '#444444'; set tics nomirror; set grid linecolor rgb '#dddddd'");
-    figure.add("set xlabel 'epoch'; set ylabel offset 1,0; set key opaque top right");
+    figure.add(fmt::format("set xlabel {}; set ylabel offset 1,0; set key opaque top right", quoted(history.period)));
     figure.add(first == last ? fmt::format("set xrange [{}:{}]; set xtics 1", first - 1, last + 1)
                              : fmt::format("set xrange [{}:{}]", first, last));
     if (first != last && last - first < 12) figure.add(fmt::format("set xtics {},1", first));
@@ -71,15 +72,15 @@ bool draw_curves(const History& history, const std::filesystem::path& path, cons
                         history.best));
 
     std::vector<Curve> loss{{"train", "#0072b2", &Epoch::loss}};
-    if (has(history, &Epoch::validation_loss)) loss.push_back({"validation", "#d55e00", &Epoch::validation_loss});
-    add_panel(figure, history, metric ? 0.075 : 0.14, metric ? 0.48 : 0.96, "loss", loss);
+    if (has(history, &Epoch::validation_loss)) loss.push_back({history.held_out, "#d55e00", &Epoch::validation_loss});
+    add_panel(figure, history, metric ? 0.085 : 0.15, metric ? 0.475 : 0.96, "loss", loss);
     if (metric) {
         std::vector<Curve> curves;
         if (has(history, &Epoch::metric)) curves.push_back({"train", "#0072b2", &Epoch::metric});
         if (has(history, &Epoch::validation_metric))
-            curves.push_back({"validation", "#d55e00", &Epoch::validation_metric});
+            curves.push_back({history.held_out, "#d55e00", &Epoch::validation_metric});
         figure.add("unset label; set key bottom right");
-        add_panel(figure, history, 0.575, 0.98, history.metric, curves);
+        add_panel(figure, history, 0.585, 0.975, history.metric, curves);
     }
     figure.add("unset multiplot");
     return figure.draw(history.csv());

@@ -144,10 +144,13 @@ bool draw_filters(const Array& weights, const std::filesystem::path& path, const
     const Index filters = weights.shape(0), channels = weights.shape(1), h = weights.shape(2), w = weights.shape(3);
     const bool square = channels == 1;
     const Index columns =
-        square ? std::min<Index>(2 * columns_for((filters + 1) / 2), 64) : std::min<Index>(channels, 64);
+        square ? std::min<Index>({2 * columns_for((filters + 1) / 2), filters, 64}) : std::min<Index>(channels, 64);
     const Index rows = std::min<Index>(square ? (filters + columns - 1) / columns : filters, 64);
 
-    const Index wanted = columns > 24 ? 20 : rows * columns > 36 ? 44 : 72;  // pixels of a kernel
+    const Index wanted = columns > 24          ? 20
+                         : rows * columns > 36 ? 44
+                         : rows * columns > 1  ? 72
+                                               : 256;  // pixels of a kernel
     const Index scale = std::max<Index>(3, wanted / std::max(h, w));
     const Index pitch_x = w * scale + 6, pitch_y = h * scale + 6, top = title.empty() ? 10 : 42;
     Figure figure(path, std::max(columns * pitch_x + 100, text_width(title, 15) + 20),

@@ -37,11 +37,12 @@ FitLoop::FitLoop(FitOptions options, Index batches, Where where)
     : options_(std::move(options)),
       where_(where),
       progress_({options_.out, options_.terminal.value_or(on_terminal(options_.out)), options_.line_seconds,
-                 options_.metric, options_.unit, options_.epochs, batches}),
+                 options_.metric, options_.held_out, options_.unit, options_.epochs, batches}),
       batches_(batches) {
     check(options_.epochs >= 0, fmt::format("fit: epochs must not be negative: {}", options_.epochs), where);
     check(options_.patience >= 0, fmt::format("fit: patience must not be negative: {}", options_.patience), where);
     history_.metric = options_.metric;
+    history_.held_out = options_.held_out;
 }
 
 bool FitLoop::next_epoch() {
@@ -124,7 +125,7 @@ void FitLoop::look_back() {
 
 History FitLoop::finish() {
     look_back();
-    const std::string watched = fmt::format("{}{}", options_.validate ? "val " : "",
+    const std::string watched = fmt::format("{}{}", options_.validate ? short_name(options_.held_out) + " " : "",
                                             options_.watch == Watch::metric ? options_.metric : "loss");
     if (history_.stopped_early)
         progress_.note(fmt::format("stopped early: no better {} in {} epochs", watched, options_.patience));

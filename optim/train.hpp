@@ -48,6 +48,7 @@ struct FitOptions {
     std::string metric = "accuracy";  ///< the metric's name, in lines, files and pictures
     Better metric_better = Better::higher;
     std::string unit = "images";           ///< what a sample is
+    std::string held_out = "validation";   ///< what `validate` looks at, in lines, files and pictures: "test"
     const Optimizer* optimizer = nullptr;  ///< its learning rate goes into the history
     std::function<Score()> validate;       ///< called after every epoch, not recording
     Watch watch = Watch::loss;

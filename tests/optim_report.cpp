@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -97,9 +98,54 @@ BOOST_AUTO_TEST_CASE(curves, *boost::unit_test::precondition(gnuplot_is_here)) {
     history.metric = "R^2_test";
     BOOST_TEST(history.draw(folder.path / "one.svg"));
     BOOST_TEST(holds(contents(folder.path / "one.svg"), ">R^2_test<"));
+    history.period = "iteration";
+    history.held_out = "what's held";
+    BOOST_TEST(history.draw(folder.path / "named.svg", "a neuron"));
+    const std::string named = contents(folder.path / "named.svg");
+    for (const char* text : {">iteration<", ">what's held<", ">a neuron<"}) BOOST_TEST(holds(named, text), text);
+    BOOST_TEST((!holds(named, ">epoch<") && !holds(named, ">validation<")));
     BOOST_TEST(history_of(200).draw(folder.path / "many.png"));
     BOOST_TEST(holds(contents(folder.path / "many.png"), "PNG"));
     for (const auto& entry : fs::directory_iterator(folder.path)) BOOST_TEST(entry.path().extension() != ".part");
+}
+
+BOOST_AUTO_TEST_CASE(several_boundaries, *boost::unit_test::precondition(gnuplot_is_here)) {
+    const Folder folder;
+    const std::vector<optim::Boundary> boundaries{
+        {"nothing yet", nullptr}, {"epoch 1", half_plane}, {"it's", half_plane}, {"epoch 3", half_plane}};
+    BOOST_TEST(optim::draw_boundaries(ramp({6, 2}), Array::filled({6}, float32, 1), boundaries,
+                                      folder.path / "forming.svg", "how it forms"));
+    const std::string svg = contents(folder.path / "forming.svg");
+    for (const char* text : {">how it forms<", ">nothing yet<", ">epoch 1<", ">it's<", ">epoch 3<", ">x_0<", ">x_1<",
+                             ">probability 1/2<", ">class 1<", ">probability of class 1<"})
+        BOOST_TEST(holds(svg, text), text);
+    BOOST_TEST(svg.find(">class 1<") == svg.rfind(">class 1<"));  // one legend for all
+    BOOST_CHECK_THROW(optim::draw_boundaries(ramp({6, 2}), ramp({6}), {}, folder.path / "b.svg"), ValueError);
+    BOOST_CHECK_THROW(optim::draw_boundaries(ramp({6, 2}), ramp({6}), boundaries, folder.path / "b.svg", "", -1),
+                      ValueError);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes) {
+    const Variable images(ramp({4, 1, 1, 2}));
+    Array said = Array::uninitialized({4, 3}, float32);
+    // right; 0.5 for 0 and 1, of which the first counts; wrong; wrong with the greatest confidence
+    const float shares[12] = {0.75f, 0.25f, 0, 0.5f, 0.5f, 0, 0.25f, 0.125f, 0.625f, 0, 1, 0};
+    std::copy(shares, shares + 12, said.mutable_data<float>());
+    const IntArray labels{0, 1, 0, 2};
+    const auto tiles = optim::worst_mistakes(images, Variable(said), labels, {"cat", "dog", "cow"});
+    BOOST_REQUIRE(tiles.size() == 3u);
+    BOOST_TEST(tiles[0].title == "dog 100 %, is cow");
+    BOOST_TEST(tiles[1].title == "cow 62 %, is cat");
+    BOOST_TEST(tiles[2].title == "cat 50 %, is dog");
+    BOOST_TEST((tiles[0].image.shape() == Shape{1, 2}));
+    BOOST_TEST((tiles[0].image.at(0) == 3 && tiles[0].image.at(1) == 4));
+    BOOST_TEST(optim::worst_mistakes(images, Variable(said), labels, {"cat", "dog", "cow"}, 1).size() == 1u);
+    BOOST_TEST(optim::worst_mistakes(images, Variable(said), IntArray{0, 0, 2, 1}, {"cat", "dog", "cow"}).empty());
+    BOOST_CHECK_THROW(optim::worst_mistakes(images, Variable(said), labels, {"cat", "dog"}), ShapeError);
+    BOOST_CHECK_THROW(optim::worst_mistakes(images, Variable(said), IntArray{0, 1}, {"cat", "dog", "cow"}), ShapeError);
+    BOOST_CHECK_THROW(optim::worst_mistakes(images, Variable(said), IntArray{0, 1, 3, 0}, {"cat", "dog", "cow"}),
+                      ValueError);
+    BOOST_CHECK_THROW(optim::worst_mistakes({}, Variable(said), labels, {"cat", "dog", "cow"}), ShapeError);
 }
 
 BOOST_AUTO_TEST_CASE(confusion, *boost::unit_test::precondition(gnuplot_is_here)) {

@@ -130,6 +130,12 @@ BOOST_AUTO_TEST_CASE(csv) {
                                 "1,1,0.5,0.5,0.5,0.25,1.500\n"
                                 "2,1,0.5,0.125,,0.125,0.062\n");
     BOOST_CHECK_THROW(history.write_csv("/dev/null/history.csv"), DataError);
+
+    history.period = "iteration";
+    history.held_out = "test, set";
+    BOOST_TEST(
+        begins_with(history.csv(),
+                    "iteration,loss,\"top, 1\",\"test, set_loss\",\"test, set_top, 1\",learning_rate,seconds\n1,1,"));
 }
 
 BOOST_AUTO_TEST_CASE(plain_lines) {
@@ -161,6 +167,49 @@ BOOST_AUTO_TEST_CASE(plain_lines) {
     optim::fit(options, std::vector<int>{1, 2}, [](int) { return optim::Score{1e-7}; });
     BOOST_TEST(begins_with(out.str(), "epoch 1/1  loss 1.000e-07  0."),
                out.str());  // no metric, no validation, no batch lines
+}
+
+BOOST_AUTO_TEST_CASE(another_held_out_set) {
+    std::ostringstream out;
+    optim::FitOptions options;
+    options.epochs = 2;
+    options.out = &out;
+    options.line_seconds = 1000;
+    options.held_out = "test";
+    options.validate = validation({0.25, 0.5});
+    options.snapshot = optim::snapshot_of({});
+    const auto history = optim::fit(options, std::vector<int>{1}, constant_score);
+    BOOST_TEST(history.held_out == "test");
+    BOOST_TEST(history.period == "epoch");
+    const auto lines = lines_of(out.str());
+    BOOST_REQUIRE(lines.size() == 3u);
+    BOOST_TEST(
+        begins_with(lines[0], "epoch 1/2  loss 1.0000  accuracy 0.5000  test loss 0.2500  test accuracy 0.5000  0."),
+        lines[0]);
+    BOOST_TEST(lines[2] == "weights of epoch 1 restored: test loss 0.2500");
+}
+
+BOOST_AUTO_TEST_CASE(history_of_a_loop_of_ones_own) {
+    optim::History history;
+    history.period = "iteration";
+    history.held_out = "test";
+    BOOST_TEST(history.text().empty());
+    for (int i = 1; i <= 10; ++i) history.add({1.0 / i, 0.5}, {2.0 / i, 0.25}, 0.125);
+    BOOST_TEST(history.epochs[9].number == 10);
+    BOOST_TEST(history.epochs[9].learning_rate == 0.125);
+    BOOST_TEST(history.text(3) ==
+               "iteration  1  loss 1.0000  accuracy 0.5000  test loss 2.0000  test accuracy 0.2500\n"
+               "iteration  3  loss 0.3333  accuracy 0.5000  test loss 0.6667  test accuracy 0.2500\n"
+               "iteration  6  loss 0.1667  accuracy 0.5000  test loss 0.3333  test accuracy 0.2500\n"
+               "iteration  9  loss 0.1111  accuracy 0.5000  test loss 0.2222  test accuracy 0.2500\n"
+               "iteration 10  loss 0.1000  accuracy 0.5000  test loss 0.2000  test accuracy 0.2500\n");
+    BOOST_CHECK_THROW(history.text(0), ValueError);
+
+    optim::History bare;
+    bare.add({0.5});
+    bare.add({0.25});
+    BOOST_TEST(bare.text() == "epoch 1  loss 0.5000\nepoch 2  loss 0.2500\n");
+    BOOST_TEST(std::isnan(bare.epochs[1].validation_loss));
 }
 
 BOOST_AUTO_TEST_CASE(terminal_line) {
