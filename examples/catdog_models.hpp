@@ -13,6 +13,7 @@ struct Result {
     optim::History history;
     Variable probability;  // of cat and dog, of each test image
     Parameter W;           // a neuron's
+    optim::RangeTest range;
 };
 
 /// Gradient descent on the log loss of a = sigmoid(X W + b), all images in a step.
@@ -28,7 +29,15 @@ inline Result neuron(const datasets::ImageSet& train, const datasets::ImageSet& 
     const auto model = [&](const Variable& x) { return sigmoid(matmul(x, W) + b); };
     optim::SGD descent({W, b}, rule);
 
+    const auto cost_now = [&] { return nn::log_loss(model(X), y); };
+
     Result result;
+    const auto step = [&](const Variable&) {
+        Variable cost = cost_now();
+        descent.step(grad(cost, W, b));
+        return cost.item();
+    };
+    result.range = optim::range_test(descent, std::vector{X}, step, {/*lowest*/ 1e-5, /*highest*/ 100});
     result.history.period = "iteration";
     result.history.held_out = "test";
     for (Index i = 0; i < iterations; ++i) {
@@ -39,6 +48,10 @@ inline Result neuron(const datasets::ImageSet& train, const datasets::ImageSet& 
                            {nn::log_loss(a_test, y_test).item(), nn::accuracy(a_test, y_test)}, rule.learning_rate);
     }
     std::cout << result.history.text();
+    optim::BounceOptions bouncing;
+    bouncing.noise = 1e-3;  // every cost is that of all images
+    const std::string advice = optim::suggest_step(result.history.losses(), descent, cost_now, bouncing).text;
+    if (!advice.empty()) fmt::print("{}\n", advice);
     const double cosine = (sum(W * W_begin) / sqrt(sum(W * W) * sum(W_begin * W_begin))).item();
     fmt::print("deviation of X W at the start: {:.3g}; cosine between W then and now: {:.3g}{}\n",
                xtape::std(z_begin).item(), cosine, cosine > 0.9 ? ": W is still the noise it began as" : "");

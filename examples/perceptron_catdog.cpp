@@ -32,6 +32,8 @@ void draw(const std::string& name, const catdog::Result& result, const datasets:
           const std::filesystem::path& out) {
     result.history.write_csv(out / (name + ".csv"));
     result.history.draw(out / (name + ".svg"), "cat or dog: " + name);
+    if (!result.range.rates.empty())
+        result.range.draw(out / (name + "-range.svg"), "cat or dog: learning rate range test of the " + name);
     if (result.W)
         optim::draw_filters(reshape(result.W.variable(), {1, 1, 64, 64}).array(), out / (name + "-weights.png"),
                             "W: red for dog, blue for cat");
@@ -43,9 +45,9 @@ void draw(const std::string& name, const catdog::Result& result, const datasets:
 /// The document's perceptron, the one with better numbers, or the convolutional network. Whatever the document does not
 /// say was chosen by --validation 0.2, never by the test images.
 catdog::Result train_one(const std::string& name, const datasets::ImageSet& train, const datasets::ImageSet& test,
-                         Index iterations, Index epochs, std::uint64_t seed) {
-    if (name == "perceptron")  // all pixels to [0, 1], W ~ N(0, 1), the document's learning rate
-        return catdog::neuron(train, test, datasets::min_max(train.images, Axes()), 1, {0.01}, iterations);
+                         double rate, Index iterations, Index epochs, std::uint64_t seed) {
+    if (name == "perceptron")  // all pixels to [0, 1], W ~ N(0, 1)
+        return catdog::neuron(train, test, datasets::min_max(train.images, Axes()), 1, {rate}, iterations);
     if (name == "improved")  // every pixel to mean 0 and deviation 1, a small start, weight decay
         return catdog::neuron(train, test, datasets::mean_std(train.images), 1e-3,
                               {2e-5, /*momentum*/ 0, /*nesterov*/ false, /*weight_decay*/ 100}, iterations);
@@ -56,11 +58,13 @@ int main(int argc, char** argv) {
     Options options("Tells cats from dogs by a perceptron and by better models.", "catdog-output");
     std::string data = "catdog", network = "all";
     Index seeds = 1, iterations = 3000, epochs = 50;
-    double validation = 0;
+    double validation = 0, rate = 0.01;
     options.option("--data", data, "folder of trainset.hdf5 and testset.hdf5");
     options.option("--network", network, "which")->check(CLI::IsMember({"perceptron", "improved", "cnn", "all"}));
     options.option("--seeds", seeds, "trainings of each, with this many seeds from --seed on")
         ->check(CLI::PositiveNumber);
+    options.option("--rate", rate, "learning rate of the document's perceptron; with 0.1 its cost bounces")
+        ->check(CLI::NonNegativeNumber);
     options.option("--iterations", iterations, "of the neurons' gradient descent")->check(CLI::PositiveNumber);
     options.option("--epochs", epochs, "of the convolutional network")->check(CLI::PositiveNumber);
     options
@@ -90,7 +94,7 @@ int main(int argc, char** argv) {
                 if (validation > 0)
                     fmt::print("{} images to train on, {} held out in place of the test's\n", train.size(),
                                test.size());
-                const auto result = train_one(name, train, test, iterations, epochs, seed);
+                const auto result = train_one(name, train, test, rate, iterations, epochs, seed);
                 const optim::Epoch& end = result.history.epochs.back();
                 accuracies.push_back(end.validation_metric);
                 fmt::print("{}, seed {}: train accuracy {:.4f}, test accuracy {:.4f}\n", name, seed, end.metric,

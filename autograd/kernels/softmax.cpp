@@ -163,7 +163,15 @@ void normalise_columns(const T* x, T* y, const Columns& columns, Index width) {
         if (keeps_exponentials) store(y + i, e, size);
         return e;
     });
-    for (Batch<T>& scale : scales) scale = Function::scale(scale);
+    Batch<T> below[batches_abreast];
+    if (keeps_exponentials)
+        std::copy_n(scales, batches_abreast, below);  // not looked at
+    else
+        sum_columns<T>(columns, width, below, [&](Index i, Index size, Index k) {
+            const Batch<T> v = load(x + i, size);
+            return xsimd::select(v < maxima[k], exp(v - maxima[k]), Batch<T>(T{0}));
+        });
+    for (Index k = 0; k < batches_abreast; ++k) scales[k] = Function::scale(scales[k], below[k]);
     each_of_columns<T>(columns, width, [&](Index i, Index size, Index k) {
         const Batch<T> v = load(keeps_exponentials ? y + i : x + i, size);
         store(y + i, keeps_exponentials ? v / scales[k] : Function::normalised(v, maxima[k], scales[k]), size);
