@@ -13,7 +13,7 @@ using namespace xtape;
 
 namespace {
 
-double number(Index i) { return static_cast<double>(i * 7 % 13 - 6); }
+double number(Index i) { return static_cast<double>(i * 7 % 131 - 65); }
 
 Variable numbers(const Shape& shape, DType dtype) {
     Array x = Array::uninitialized(shape, dtype);

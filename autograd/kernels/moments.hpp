@@ -14,7 +14,8 @@ template <class T>
 T centre_near(double mean) {
     if (!std::isfinite(mean)) return static_cast<T>(mean);
     int exponent = 0;
-    return static_cast<T>(std::ldexp(std::nearbyint(std::ldexp(std::frexp(mean, &exponent), 12)), exponent - 12));
+    const double digits = std::nearbyint(std::ldexp(std::frexp(mean, &exponent), 12));
+    return static_cast<T>(std::ldexp(digits, exponent - 12));
 }
 
 /// Count, mean and sum of squared deviations of some numbers.

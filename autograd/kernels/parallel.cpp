@@ -18,8 +18,8 @@ constexpr Index most_shares = 64;
 
 /// Pieces that one thread begins with, on a cache line of their own; whoever is done with its own helps with the others'.
 struct alignas(64) Share {
-    Index begin = 0, end = 0;
-    std::atomic<Index> taken{0};
+    Index begin, end;
+    std::atomic<Index> taken;
 };
 
 /// The pieces of one parallel loop. Thread k always begins with the k-th share, which its own caches may still hold from the
@@ -31,6 +31,7 @@ public:
             Share& share = shares_[static_cast<std::size_t>(i)];
             share.begin = pieces * i / count;
             share.end = pieces * (i + 1) / count;
+            share.taken.store(0, std::memory_order_relaxed);
         }
     }
 
@@ -47,7 +48,7 @@ public:
 private:
     Index count_;
     bool backwards_;
-    std::array<Share, most_shares> shares_;
+    std::array<Share, most_shares> shares_;  // the first count_ of them are in use
 };
 
 /// Whether the next loop to and fro goes backwards.
