@@ -133,7 +133,10 @@ NormGradients batch_norm_columns_gradients(Array g, const Array& x, const Moment
         const Scratch<T> coefficients(4 * width), parts(pieces * 2 * width);  // parts: sums of g and g (x - centre)
         T *const centres = coefficients.data(), *const scales = centres + width;
         T *const slants = scales + width, *const shifts = slants + width;
-        for (Index j = 0; j < width; ++j) centres[j] = centre_near<T>(moments.mean.at(j / columns.length));
+        for (Index c = 0; c < columns.channels; ++c) {
+            const Normalizer<T> normal(moments.mean.at(c), moments.variance.at(c), eps);
+            std::fill_n(centres + c * columns.length, columns.length, normal.centre);
+        }
         const auto distance = [&](Index row, Index j, Index size) {
             return load(values + row * width + j, size) - load(centres + j, size);
         };

@@ -8,14 +8,19 @@
 /// Statistics of groups, by chunks that stay in the first-level cache.
 namespace xtape::kernels {
 
-/// A number near the mean, of so few digits that x - centre is exact for most x. Otherwise many x would lose the same last
-/// digits, and a sum over n of them that loss times n.
+/// A multiple of some power of two, about `unit`, near the mean: then x - centre is exact for most x. Otherwise many x would
+/// lose the same last digits, and a sum over n of them that loss times n.
+template <class T>
+T centre_near(double mean, double unit) {
+    if (!(unit > 0) || !std::isfinite(mean / unit)) return static_cast<T>(mean);
+    const double step = std::ldexp(1.0, std::ilogb(unit));
+    return static_cast<T>(std::nearbyint(mean / step) * step);
+}
+
+/// The same for some numbers of which only the mean is known.
 template <class T>
 T centre_near(double mean) {
-    if (!std::isfinite(mean)) return static_cast<T>(mean);
-    int exponent = 0;
-    const double digits = std::nearbyint(std::ldexp(std::frexp(mean, &exponent), 12));
-    return static_cast<T>(std::ldexp(digits, exponent - 12));
+    return centre_near<T>(mean, std::abs(mean) * 0x1p-12);
 }
 
 /// Count, mean and sum of squared deviations of some numbers.
@@ -104,7 +109,9 @@ Moment moment_of(const T* x, const ChannelChunks& chunks, Index channel, Index c
 template <class T>
 struct Normalizer {
     Normalizer(double mean, double variance, double eps)
-        : inverse(1 / std::sqrt(variance + eps)), centre(centre_near<T>(mean)), rest(mean - centre) {}
+        : inverse(1 / std::sqrt(variance + eps)),
+          centre(centre_near<T>(mean, std::sqrt(variance + eps) * 0x1p-6)),
+          rest(mean - centre) {}
 
     double inverse;  ///< of the deviation
     T centre;
