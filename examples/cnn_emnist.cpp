@@ -78,12 +78,12 @@ void run(Net net, Train train, const datasets::ImageSets& sets, double held_out,
 
     const optim::History history = train(net, taught, fit, batch, options.seed);
     history.write_csv(options.out / "history.csv");
-    history.draw(options.out / "curves.svg");
+    history.draw(options.curves("curves"));
     nn::save(net, options.out / "model.safetensors");
 
     const Variable logits = predict(net, sets.test);
     const IntArray confusions = optim::confusion_matrix(sets.test.labels, argmax(logits, 1), logits.shape(1));
-    optim::draw_confusion(confusions, sets.test.classes, options.out / "confusion.svg", "test images");
+    optim::draw_confusion(confusions, sets.test.classes, options.curves("confusion"), "test images");
     fmt::print("most confused:\n");
     for (const auto& pair : optim::most_confused(confusions, 10)) {
         const std::string first = name(sets.test, pair.first), second = name(sets.test, pair.second);

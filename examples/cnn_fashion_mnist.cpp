@@ -80,9 +80,9 @@ int main(int argc, char** argv) {
 
         Variable logits = predict(net, test);
         history.write_csv(options.out / "history.csv");
-        history.draw(options.out / "curves.svg");
+        history.draw(options.curves("curves"));
         optim::draw_confusion(optim::confusion_matrix(test.labels, argmax(logits, 1), 10), test.classes,
-                              options.out / "confusion.svg", "test images");
+                              options.curves("confusion"), "test images");
         const auto mistakes = optim::worst_mistakes(test.images, softmax(logits), test.labels, test.classes);
         optim::draw_contact_sheet(mistakes, options.out / "worst-mistakes.png", "the most confident mistakes");
         optim::draw_filters(net.get<nn::Conv2d>(0).weight.array(), options.out / "filters.png",

@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
         const NoGrad constant;
         const std::string name = fmt::format("hidden layers ({})", fmt::join(hidden, ", "));
         history.write_csv(options.out / "history.csv");
-        history.draw(options.out / "curves.svg", name);
+        history.draw(options.curves("curves"), name);
         const Array points = train.x.array(), labels = train.y.array();
         optim::draw_boundaries(points, labels, boundaries, options.out / "forming.png", name);
         optim::draw_boundary(points, labels, boundaries.back().probability, options.out / "boundary.png", name);

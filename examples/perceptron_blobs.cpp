@@ -63,7 +63,7 @@ int main(int argc, char** argv) {
 
         std::cout << history.text();
         history.write_csv(options.out / "history.csv");
-        history.draw(options.out / "curves.svg",
+        history.draw(options.curves("curves"),
                      fmt::format("perceptron, {} points in {} dimensions", samples, features));
         fmt::print("with the threshold in place of the sigmoid, same weights: test accuracy {:.4f}\n",
                    nn::accuracy(formal_neuron(test.x, W, b), test.y));

@@ -29,11 +29,12 @@ std::string spread(const std::vector<double>& values) {
 
 /// What the first training of a model gives to look at.
 void draw(const std::string& name, const catdog::Result& result, const datasets::ImageSet& test,
-          const std::filesystem::path& out) {
+          const Options& options) {
+    const std::filesystem::path& out = options.out;
     result.history.write_csv(out / (name + ".csv"));
-    result.history.draw(out / (name + ".svg"), "cat or dog: " + name);
+    result.history.draw(options.curves(name), "cat or dog: " + name);
     if (!result.range.rates.empty())
-        result.range.draw(out / (name + "-range.svg"), "cat or dog: learning rate range test of the " + name);
+        result.range.draw(options.curves(name + "-range"), "cat or dog: learning rate range test of the " + name);
     if (result.W)
         optim::draw_filters(reshape(result.W.variable(), {1, 1, 64, 64}).array(), out / (name + "-weights.png"),
                             "W: red for dog, blue for cat");
@@ -99,7 +100,7 @@ int main(int argc, char** argv) {
                 accuracies.push_back(end.validation_metric);
                 fmt::print("{}, seed {}: train accuracy {:.4f}, test accuracy {:.4f}\n", name, seed, end.metric,
                            end.validation_metric);
-                if (seed == options.seed) draw(name, result, test, options.out);
+                if (seed == options.seed) draw(name, result, test, options);
             }
             summary += fmt::format("{} {} {}", summary.empty() ? "" : ",", name, spread(accuracies));
         }
