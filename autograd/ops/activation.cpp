@@ -58,6 +58,12 @@ Variable sigmoid(Variable x, Where where) {
                             [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
 }
 
+Variable sigmoid_in_place(Variable x, Where where) {
+    static constexpr char name[] = "sigmoid";  // reads the same, but is not the address that is recognised
+    return unary(name, std::move(x), where, Logistic(),
+                 [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
+}
+
 Variable sigmoid_of_negative(Variable x, Where where) {
     return unary_remembered(sigmoid_of_negative_name, std::move(x), where, LogisticOfNegative(),
                             [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s, -1); });

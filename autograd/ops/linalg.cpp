@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/gemm.hpp>
+#include <xtape/autograd/kernels/reduce.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/relu.hpp>
@@ -84,7 +85,10 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
         auto dw = keeping(done_with(w, to_x), [where](const Variable& g, Arguments in) {
             return product("linear", in[0], true, g, false, where);
         });
-        auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum(std::move(g), {0}, false, where); });
+        auto dbias = on(std::move(bias).node(), [where](Variable g) {
+            return recording() ? sum(std::move(g), {0}, false, where)
+                               : Variable(kernels::reduce_sum(g.array(), {0}, false));
+        });
         y = record("linear", where, std::move(y).array(), std::move(dx), std::move(dw), std::move(dbias));
         if (with_relu) y = record_relu(std::move(y), where);
     }
