@@ -21,6 +21,9 @@ inline constexpr char softmax_name[] = "softmax";
 /// nobody but a further layer sees.
 Variable sigmoid_in_place(Variable x, Where where);
 
+/// sigmoid(X W + bias) as one operation (see linear()), on the same terms.
+Variable linear_sigmoid(Variable X, Variable W, Variable bias, Where where);
+
 /// sigmoid(-x), in one pass.
 Variable sigmoid_of_negative(Variable x, Where where);
 
