@@ -59,7 +59,7 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
 
 /// The gradient of a bias that was added to every row.
 Variable sum_of_rows(Variable g, Where where) {
-    return recording() ? sum(std::move(g), {0}, false, where) : Variable(kernels::reduce_sum(g.array(), {0}, false));
+    return recording() ? sum(std::move(g), {0}, false, where) : Variable(kernels::sum_of_rows(g.array()));
 }
 
 /// sigmoid(X W + bias). What goes into the sigmoid is not kept, nor seen by anybody.
