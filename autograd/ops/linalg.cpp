@@ -6,6 +6,7 @@
 
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/reduce.hpp>
+#include <xtape/autograd/kernels/sigmoid_layer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
@@ -73,10 +74,17 @@ public:
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
         const auto& [x, w, bias] = arguments_;
-        g = sigmoid_slope(std::move(g), Variable(y_, recording() ? NodePtr(this) : NodePtr()));
+        if (!recording() && kernels::is_small_layer(shape[0], shape[1])) {
+            Array slope = std::move(g).array();
+            Array of_bias = kernels::sigmoid_layer_gradient(slope, y_);
+            g = Variable(std::move(slope));
+            if (wanted[2]) out[2] = Variable(std::move(of_bias));
+        } else {
+            g = sigmoid_slope(std::move(g), Variable(y_, recording() ? NodePtr(this) : NodePtr()));
+            if (wanted[2]) out[2] = sum_of_rows(g, where);
+        }
         if (wanted[0]) out[0] = product("linear", g, false, w, true, where);
         if (wanted[1]) out[1] = product("linear", x, true, g, false, where);
-        if (wanted[2]) out[2] = sum_of_rows(std::move(g), where);
     }
 
     void free() override {
@@ -110,8 +118,18 @@ Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
     shape[shape.rank() - 1] = w.shape()[1];
     if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), w.shape()[0]}, where);
 
-    Variable y(kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), then == Then::relu}));
-    if (then == Then::sigmoid) y = sigmoid_in_place(std::move(y), where);
+    const auto product_and = [&](const kernels::Epilogue& epilogue) {
+        return kernels::matmul(x.array(), false, w.array(), false, epilogue);
+    };
+    Variable y;
+    if (then == Then::sigmoid && kernels::is_small_layer(x.shape()[0], w.shape()[1])) {
+        Array s = product_and({});
+        kernels::add_and_sigmoid(s, bias.array());
+        y = Variable(std::move(s));
+    } else {
+        y = Variable(product_and({&bias.array(), then == Then::relu}));
+        if (then == Then::sigmoid) y = sigmoid_in_place(std::move(y), where);
+    }
     if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
         const bool to_x = x.requires_grad(), to_w = w.requires_grad();
         const auto done_with = [](Variable& argument, bool kept) {
