@@ -45,6 +45,7 @@ public:
     void run(bool free_nodes, Finished finished) {
         find_the_way();
         for (std::size_t i = tape_.size(); i-- > 0;) {
+            if (i >= ahead) ask_for(tape_.nodes()[i - ahead]);
             Variable g = std::move(memo_[i].gradient);
             if (memo_[i].needed) {
                 if (memo_[i].shows) show(i, g, finished);
@@ -63,6 +64,14 @@ private:
         bool shows = false;   ///< asked for, or around such a one
         NodePtr held;         ///< the node, once what it was an argument of has been freed
     };
+
+    /// Nodes of a long tape have left the nearest cache since they were recorded, and the way back is known.
+    static constexpr std::size_t ahead = 2;
+    static void ask_for(const Node* node) {
+        constexpr std::size_t line = 64;
+        for (std::size_t offset = 0; offset < sizeof(Node) + line; offset += line)
+            __builtin_prefetch(reinterpret_cast<const char*>(node) + offset, 1);
+    }
 
     /// A node is on the way when one of its parents is, or when what it goes around was asked for or goes around such a one.
     void find_the_way() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/check.hpp>
 #include <xtape/nn/init.hpp>
 
@@ -24,6 +25,12 @@ Variable Linear::with_relu(Variable x, Where where) const {
     check_input(x, where);
     return called(bias ? linear_relu(std::move(x), weight, bias, where)
                        : relu(matmul(std::move(x), weight, where), where));
+}
+
+Variable Linear::with_sigmoid(Variable x, Where where) const {
+    check_input(x, where);
+    return called(bias ? linear_sigmoid(std::move(x), weight, bias, where)
+                       : sigmoid_in_place(matmul(std::move(x), weight, where), where));
 }
 
 void Linear::check_input(const Variable& x, Where where) const {

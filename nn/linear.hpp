@@ -16,6 +16,8 @@ public:
     Variable operator()(Variable x, Where where = Where::here()) const;
     /// relu of the above, in one pass.
     Variable with_relu(Variable x, Where where = Where::here()) const;
+    /// sigmoid of it, as one operation, for a further layer: no loss recognises it as a sigmoid.
+    Variable with_sigmoid(Variable x, Where where = Where::here()) const;
 
     void visit(Visitor& v) override;
     std::string describe() const override;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/calls.hpp>
 #include <xtape/nn/convolution.hpp>
 #include <xtape/nn/linear.hpp>
@@ -72,8 +73,16 @@ Layer* exactly(const Step& step) {
 
 /// Calls the steps from `first` on that are one operation together. Says how many those were, 0 if there are none.
 std::size_t call_merged(const std::vector<Step>& steps, std::size_t first, Variable& x, Where where) {
-    if (first + 1 >= steps.size() || steps[first + 1].function() != relu) return 0;
+    if (first + 1 >= steps.size()) return 0;
     try {
+        // A further layer asks for a sigmoid's value only; a loss or whoever called may recognise it by its argument.
+        if (first + 2 < steps.size() && steps[first + 1].function() == sigmoid && exactly<Linear>(steps[first + 2])) {
+            const auto* linear = exactly<Linear>(steps[first]);
+            if (!linear) return 0;
+            x = linear->with_sigmoid(x, where);
+            return 2;
+        }
+        if (steps[first + 1].function() != relu) return 0;
         if (const auto* linear = exactly<Linear>(steps[first])) {
             x = linear->with_relu(x, where);
             return 2;

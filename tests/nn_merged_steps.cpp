@@ -98,6 +98,52 @@ BOOST_AUTO_TEST_CASE(batch_normalisation_does_what_follows_in_its_own_pass) {
           [](const Variable& y) { return max_pool2d(relu(y), 3); });
 }
 
+BOOST_AUTO_TEST_CASE(a_sigmoid_between_layers_is_one_operation_with_the_first) {
+    nn::Sequential net{nn::Linear(3, 5), sigmoid, nn::Linear(5, 2), sigmoid};
+    const Shape input{7, 3};
+    BOOST_TEST(recorded(net, input) == (Names{"linear_sigmoid", "linear", "sigmoid"}),
+               boost::test_tools::per_element());
+    const auto &first = net.get<nn::Linear>(0), &second = net.get<nn::Linear>(2);
+    const Parameter x(wave(input, 30, float32).array());
+    const Variable merged = net(x), apart = sigmoid(second(sigmoid(first(x))));
+    check_close(merged, apart, 0);
+    BOOST_TEST(static_cast<bool>(merged.node()->arguments()[0]));  // the last one's, by which a loss recognises it
+
+    const auto gradients = [&](const Variable& y) {
+        const auto [dx, dw] = grad(sum(square(y)), x, first.weight, create_graph);
+        const auto [dxx, db] = grad(sum(dx * dx) + sum(dw), x, second.bias);
+        return std::vector{dx, dw, dxx, db};
+    };
+    const auto of_merged = gradients(merged), of_apart = gradients(apart);
+    for (std::size_t i = 0; i < of_merged.size(); ++i) check_close(of_merged[i], of_apart[i], 0);
+
+    const Variable held = wave({2, 4, 3}, 1, float32);
+    check_close(net(held), sigmoid(second(sigmoid(first(held)))), 0);
+    {
+        const KeepOutputs looking;  // shows every step
+        BOOST_TEST(recorded(net, input) == (Names{"linear", "sigmoid", "linear", "sigmoid"}),
+                   boost::test_tools::per_element());
+    }
+    const NoGrad constant;
+    check_close(net(held), sigmoid(second(sigmoid(first(held)))), 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_sigmoid_layer_has_the_bits_of_its_parts_at_any_size) {
+    for (const auto& [rows, width] :
+         std::vector<std::pair<Index, Index>>{{7, 5}, {1, 5}, {9, 1}, {103, 37}, {300, 40}}) {
+        nn::Sequential net{nn::Linear(3, width), sigmoid, nn::Linear(width, 2)};
+        const auto &first = net.get<nn::Linear>(0), &second = net.get<nn::Linear>(2);
+        const Variable x = wave({rows, 3}, 30, float32);
+        const Variable merged = net(x), apart = second(sigmoid(first(x)));
+        check_close(merged, apart, 0);
+        const auto of = [&](const Variable& y) {
+            return grad(sum(square(y)), first.weight, first.bias, second.weight);
+        };
+        const auto of_merged = of(merged), of_apart = of(apart);
+        for (std::size_t i = 0; i < of_merged.size(); ++i) check_close(of_merged[i], of_apart[i], 0);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(other_neighbours_are_called_one_by_one) {
     const auto check = [](nn::Sequential net, const Shape& input, const Names& expected) {
         BOOST_TEST(recorded(net, input) == expected, boost::test_tools::per_element());

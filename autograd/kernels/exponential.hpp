@@ -30,4 +30,19 @@ template <class B>
     }
 }
 
+/// e^-|v|, in (0, 1]: what the stable forms are built on.
+template <class B>
+[[gnu::always_inline]] inline B exp_minus_abs(const B& v) {
+    return exp_of_negative(-xsimd::abs(v));
+}
+
+/// 1 / (1 + e^-v), to its last digits on both sides.
+struct Logistic {
+    template <class B>
+    B operator()(const B& v) const {
+        const auto e = exp_minus_abs(v);
+        return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
+    }
+};
+
 }  // namespace xtape::kernels

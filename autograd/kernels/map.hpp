@@ -126,17 +126,16 @@ void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const 
     parallel_for(plan.rows * pieces, grain, rows, manner.order);
 }
 
-/// f of single numbers: the same instructions as for a row, with the number in the first lane.
+/// f of single numbers: the same instructions as for a row, with the number in every lane.
 template <class T, class F, class... In>
 void map_one(T* out, const F& f, const In*... in) {
     alignas(64) T result[lanes<T>];
-    f(xsimd::insert(Batch<T>(T(1)), *in, xsimd::index<0>())...).store_aligned(result);
+    f(Batch<T>(*in)...).store_aligned(result);
     *out = result[0];
 }
 
 template <class T, class F, class... In>
 void map_flat(T* out, Index n, Manner manner, const F& f, const In*... in) {
-    if (n == 1) return map_one(out, f, in...);
     parallel_for(
         n, map_grain,
         [&](Index begin, Index end) {
@@ -156,6 +155,7 @@ void map_into(Array& out, const F& f, const Arrays&... operands) {
     dispatch(out.dtype(), [&](auto tag) {
         using T = decltype(tag);
         T* const to = out.mutable_data<T>();
+        if (flat && out.size() == 1) return detail::map_one(to, f, operands.template data<T>()...);
         const bool in_place = ((operands.template data<T>() == to) || ...);
         const bool beyond = exceeds_caches<T>(out.size());
         const detail::Manner manner{exceeds_near_caches<T>(out.size()), beyond && !in_place,

@@ -200,6 +200,22 @@ private:
 Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const Epilogue& epilogue) {
     const auto size = [](const Array& x, bool rows) { return x.shape()[x.rank() - (rows ? 2 : 1)]; };
     const Index m = size(a, !trans_a), k = size(a, trans_a), n = size(b, trans_b);
+    const auto product_into = [&](Array& c, auto tag) {
+        using T = decltype(tag);
+        return Product<T>{m,
+                          n,
+                          k,
+                          {a.data<T>(), trans_a ? m : k, trans_a},
+                          {b.data<T>(), trans_b ? k : n, trans_b},
+                          c.mutable_data<T>(),
+                          epilogue.bias ? epilogue.bias->data<T>() : nullptr,
+                          epilogue.relu};
+    };
+    if (a.rank() == 2 && b.rank() == 2 && Cut::is_whole(m, n, k)) {  // a small network's, with nothing to prepare
+        Array c = Array::uninitialized({m, n}, a.dtype());
+        if (c.size() > 0) dispatch(a.dtype(), [&](auto tag) { product_into(c, tag).whole(); });
+        return c;
+    }
     const Batches batches(a.shape(), b.shape());
     Shape shape = batches.shape;
     shape.push_back(m);
@@ -210,14 +226,7 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
     const Index count = batches.shape.count();
     dispatch(a.dtype(), [&](auto tag) {
         using T = decltype(tag);
-        const Product<T> first{m,
-                               n,
-                               k,
-                               {a.data<T>(), trans_a ? m : k, trans_a},
-                               {b.data<T>(), trans_b ? k : n, trans_b},
-                               c.mutable_data<T>(),
-                               epilogue.bias ? epilogue.bias->data<T>() : nullptr,
-                               epilogue.relu};
+        const Product<T> first = product_into(c, tag);
         if (count == 1 && Cut::is_whole(m, n, k)) return first.whole();
         const Cut cut(m, n, k, trans_a, trans_b, count);
         if (cut.depth.count() > 1) return first.sum_of_pieces(cut);

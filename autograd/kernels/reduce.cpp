@@ -174,6 +174,18 @@ Array divided(Array y, Index count) {
 }  // namespace
 
 Array reduce_sum(const Array& x, const Shape& axes, bool keepdims) { return reduce_plain<Add>(x, axes, keepdims); }
+
+Array sum_of_rows(const Array& x) {
+    const Index rows = x.shape()[0], columns = x.shape()[1];
+    if (rows < 2 || columns < 2 || x.size() > few_elements) return reduce_sum(x, {0}, false);
+    Array sums = Array::uninitialized({columns}, x.dtype());
+    dispatch(x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        combine_few_rows<Plain<Add>, T>(x.data<T>(), nullptr, columns, rows, sums.mutable_data<T>());
+    });
+    return sums;
+}
+
 Array reduce_prod(const Array& x, const Shape& axes, bool keepdims) {
     return reduce_plain<Multiply>(x, axes, keepdims);
 }

@@ -8,6 +8,8 @@ namespace xtape::kernels {
 
 /// Sum; of nothing 0.
 Array reduce_sum(const Array& x, const Shape& axes, bool keepdims);
+/// reduce_sum(x, {0}, false) of a matrix; of a small one with nothing to prepare.
+Array sum_of_rows(const Array& x);
 /// Mean; of nothing NaN.
 Array reduce_mean(const Array& x, const Shape& axes, bool keepdims);
 /// Product; of nothing 1.

@@ -15,6 +15,8 @@
 /// output, if Op::centred), how two values combine, and what may pad a row so that it changes nothing.
 namespace xtape::kernels {
 
+inline constexpr Index few_elements = 4096;  // where preparing a reduction would cost more than it
+
 /// A reduction after merging adjacent axes of the same kind. Either the innermost run is reduced, to one value per
 /// output; or it is kept, and `rows` consecutive runs are added up, `outer` times.
 struct ReductionPlan {
@@ -42,7 +44,7 @@ struct ReductionPlan {
     Index block_offset(Index i) const { return offset(reduced_sizes, reduced_strides, i); }
 
 private:
-    bool is_short() const { return outputs == 1 && outer == 1 && rows * run <= 4096; }
+    bool is_short() const { return outputs == 1 && outer == 1 && rows * run <= few_elements; }
 
     static Index offset(const Shape& sizes, const Shape& strides, Index i) {
         Index elements = 0, axis = sizes.rank() - 1;

@@ -15,17 +15,9 @@
 /// Activations: element-wise functions that saturate or bend.
 namespace xtape {
 
+using kernels::exp_minus_abs;
 using kernels::like;
-
-namespace {
-
-/// e^-|v|, in (0, 1]: what the stable forms are built on.
-template <class B>
-[[gnu::always_inline]] inline B exp_minus_abs(const B& v) {
-    return kernels::exp_of_negative(-xsimd::abs(v));
-}
-
-}  // namespace
+using kernels::Logistic;
 
 Variable tanh(Variable x, Where where) {
     return unary(
@@ -34,14 +26,6 @@ Variable tanh(Variable x, Where where) {
 }
 
 namespace {
-
-struct Logistic {
-    template <class B>
-    B operator()(const B& v) const {
-        const auto e = exp_minus_abs(v);
-        return xsimd::select(v < like(v, 0), e, like(v, 1)) / (like(v, 1) + e);
-    }
-};
 
 struct LogisticOfNegative {
     template <class B>
@@ -56,6 +40,12 @@ struct LogisticOfNegative {
 Variable sigmoid(Variable x, Where where) {
     return unary_remembered(sigmoid_name, std::move(x), where, Logistic(),
                             [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
+}
+
+Variable sigmoid_in_place(Variable x, Where where) {
+    static constexpr char name[] = "sigmoid";  // reads the same, but is not the address that is recognised
+    return unary(name, std::move(x), where, Logistic(),
+                 [](Variable g, const Variable& s) { return sigmoid_slope(std::move(g), s); });
 }
 
 Variable sigmoid_of_negative(Variable x, Where where) {

@@ -67,7 +67,7 @@ Variable unary_of_input(const char* op, Variable x, Where where, const F& f, Rul
 template <class F, class... Rules, std::size_t... I>
 Variable elementwise_keeping(const char* op, Where where, const F& f, std::index_sequence<I...>,
                              std::array<Variable, sizeof...(Rules)> x, Rules... rules) {
-    const Shape shape = x[0].shape();
+    const Shape& shape = x[0].shape();  // lives in the operand's block, whoever is given that
     if (!recording() || !(x[I].requires_grad() || ...))
         return Variable(kernels::map_broadcast(shape, f, std::move(x[I]).array()...));
     Array y = Array::uninitialized(shape, x[0].dtype());

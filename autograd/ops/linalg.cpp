@@ -1,12 +1,17 @@
+#include <array>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/gemm.hpp>
+#include <xtape/autograd/kernels/reduce.hpp>
+#include <xtape/autograd/kernels/sigmoid_layer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
+#include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/relu.hpp>
+#include <xtape/autograd/ops/slopes.hpp>
 #include <xtape/autograd/tape.hpp>
 
 namespace xtape {
@@ -53,8 +58,49 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
             fmt::format("{}: needs two 1-D arrays: {} and {}", op, to_string(a.shape()), to_string(b.shape())), where);
 }
 
+/// The gradient of a bias that was added to every row.
+Variable sum_of_rows(Variable g, Where where) {
+    return recording() ? sum(std::move(g), {0}, false, where) : Variable(kernels::sum_of_rows(g.array()));
+}
+
+/// sigmoid(X W + bias). What goes into the sigmoid is not kept, nor seen by anybody.
+class SigmoidLayer final : public Node {
+public:
+    SigmoidLayer(Where at, const Array& y, std::array<Variable, 3> arguments)
+        : Node("linear_sigmoid", at, y.shape(), y.dtype(), newest(arguments)), arguments_(std::move(arguments)), y_(y) {
+        keeps(arguments_.data(), arguments_.size());
+    }
+
+    void pull(Variable g, const bool* wanted, Variable* out) override {
+        if (freed) detail::throw_freed(*this);
+        const auto& [x, w, bias] = arguments_;
+        if (!recording() && kernels::is_small_layer(shape[0], shape[1])) {
+            Array slope = std::move(g).array();
+            Array of_bias = kernels::sigmoid_layer_gradient(slope, y_);
+            g = Variable(std::move(slope));
+            if (wanted[2]) out[2] = Variable(std::move(of_bias));
+        } else {
+            g = sigmoid_slope(std::move(g), Variable(y_, recording() ? NodePtr(this) : NodePtr()));
+            if (wanted[2]) out[2] = sum_of_rows(g, where);
+        }
+        if (wanted[0]) out[0] = product("linear", g, false, w, true, where);
+        if (wanted[1]) out[1] = product("linear", x, true, g, false, where);
+    }
+
+    void free() override {
+        Node::free();
+        y_ = {};
+    }
+
+private:
+    std::array<Variable, 3> arguments_;  // X and W with their arrays where the other one's gradient needs that
+    Array y_;
+};
+
+enum class Then { nothing, relu, sigmoid };
+
 /// relu is computed with the rest, but recorded as a node of its own, so that its rule is relu's.
-Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where where) {
+Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
     const auto all = [&] {
         return fmt::format("X {}, W {}, bias {}", to_string(x.shape()), to_string(w.shape()), to_string(bias.shape()));
     };
@@ -72,21 +118,38 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
     shape[shape.rank() - 1] = w.shape()[1];
     if (x.rank() != 2) x = reshape(std::move(x), {rows_of(x.shape()), w.shape()[0]}, where);
 
-    Variable y(kernels::matmul(x.array(), false, w.array(), false, {&bias.array(), with_relu}));
+    const auto product_and = [&](const kernels::Epilogue& epilogue) {
+        return kernels::matmul(x.array(), false, w.array(), false, epilogue);
+    };
+    Variable y;
+    if (then == Then::sigmoid && kernels::is_small_layer(x.shape()[0], w.shape()[1])) {
+        Array s = product_and({});
+        kernels::add_and_sigmoid(s, bias.array());
+        y = Variable(std::move(s));
+    } else {
+        y = Variable(product_and({&bias.array(), then == Then::relu}));
+        if (then == Then::sigmoid) y = sigmoid_in_place(std::move(y), where);
+    }
     if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
         const bool to_x = x.requires_grad(), to_w = w.requires_grad();
         const auto done_with = [](Variable& argument, bool kept) {
             return kept ? std::move(argument) : Variable(Array(), std::move(argument).node());
         };
+        if (then == Then::sigmoid) {
+            NodePtr node(
+                new SigmoidLayer(where, y.array(), {done_with(x, to_w), done_with(w, to_x), done_with(bias, false)}));
+            y = Variable(std::move(y).array(), std::move(node));
+            return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
+        }
         auto dx = keeping(done_with(x, to_w), [where](const Variable& g, Arguments in) {
             return product("linear", g, false, in[1], true, where);
         });
         auto dw = keeping(done_with(w, to_x), [where](const Variable& g, Arguments in) {
             return product("linear", in[0], true, g, false, where);
         });
-        auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum(std::move(g), {0}, false, where); });
+        auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum_of_rows(std::move(g), where); });
         y = record("linear", where, std::move(y).array(), std::move(dx), std::move(dw), std::move(dbias));
-        if (with_relu) y = record_relu(std::move(y), where);
+        if (then == Then::relu) y = record_relu(std::move(y), where);
     }
     return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
 }
@@ -94,13 +157,18 @@ Variable affine(Variable x, Variable w, Variable bias, bool with_relu, Where whe
 }  // namespace
 
 Variable linear(Variable x, Variable w, Variable bias, Where where) {
-    return affine(std::move(x), std::move(w), std::move(bias), false, where);
+    return affine(std::move(x), std::move(w), std::move(bias), Then::nothing, where);
 }
 
 Variable linear_relu(Variable x, Variable w, Variable bias, Where where) {
     // Whoever looks at the tape sees what goes into relu.
     if (KeepOutputs::active()) return relu(linear(std::move(x), std::move(w), std::move(bias), where), where);
-    return affine(std::move(x), std::move(w), std::move(bias), true, where);
+    return affine(std::move(x), std::move(w), std::move(bias), Then::relu, where);
+}
+
+Variable linear_sigmoid(Variable x, Variable w, Variable bias, Where where) {
+    if (KeepOutputs::active()) return sigmoid(linear(std::move(x), std::move(w), std::move(bias), where), where);
+    return affine(std::move(x), std::move(w), std::move(bias), Then::sigmoid, where);
 }
 
 Variable matmul(Variable a, Variable b, Where where) {

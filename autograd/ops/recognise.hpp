@@ -17,6 +17,13 @@ inline constexpr char sigmoid_name[] = "sigmoid";
 inline constexpr char sigmoid_of_negative_name[] = "sigmoid_of_negative";
 inline constexpr char softmax_name[] = "softmax";
 
+/// sigmoid(x) in x's buffer when nobody else holds it. Keeps nothing of x, so that it is not recognised: for a value that
+/// nobody but a further layer sees.
+Variable sigmoid_in_place(Variable x, Where where);
+
+/// sigmoid(X W + bias) as one operation (see linear()), on the same terms.
+Variable linear_sigmoid(Variable X, Variable W, Variable bias, Where where);
+
 /// sigmoid(-x), in one pass.
 Variable sigmoid_of_negative(Variable x, Where where);
 

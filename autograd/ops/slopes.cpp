@@ -14,7 +14,7 @@ namespace {
 /// f of all elements, in the first operand's shape, which the others broadcast to.
 template <class F, class... Others>
 Array in_one_pass(const F& f, Variable first, Others... others) {
-    const Shape shape = first.shape();
+    const Shape& shape = first.shape();  // lives in the operand's block
     return kernels::map_broadcast(shape, f, std::move(first).array(), std::move(others).array()...);
 }
 
