@@ -64,7 +64,7 @@ void store_partial(T* to, Batch<T> value, Index n) {
 #else
     alignas(64) T buffer[lanes<T>];
     value.store_aligned(buffer);
-    std::copy_n(buffer, n, to);
+    std::copy_n(buffer, std::min(n, lanes<T>), to);  // n is not more; g++ 12 does not see it and warns
 #endif
 }
 
