@@ -24,12 +24,12 @@ struct Curvature {
     Index iterations;  ///< Hessian-vector products taken
 };
 
-/// Largest eigenvalue of the loss's Hessian by power iteration on Hessian-vector products, each a walk back over the
-/// tape of the gradient: the loss is recorded once, the Hessian never stored. Where the eigenvalue of largest magnitude
-/// is negative, the iteration goes on with the Hessian shifted by it. Converged when |H v - lambda v| <= tolerance
-/// |H v|: then an eigenvalue lies that near. Parameters and their gradients stay as they are. Throws TapeError under
-/// NoGrad and unless the loss has one element, ValueError on options out of range, on an empty list, and when the
-/// Hessian is not finite.
+/// Largest eigenvalue of the loss's Hessian H by Hessian-vector products, each a walk back over the tape of the gradient:
+/// the loss is recorded once, the Hessian never stored. As power iteration, but each step goes to the best direction in the
+/// plane of v and H v, and so to the largest eigenvalue whatever the signs are. Converged when |H v - lambda v| <=
+/// tolerance |H v|: then an eigenvalue lies that near. Where the Hessian is not finite, `largest` is NaN. Parameters and
+/// their gradients stay as they are. Throws TapeError under NoGrad and unless the loss has one element, ValueError on
+/// options out of range and on an empty list.
 Curvature largest_curvature(const RecordedLoss& loss, const ParameterList& parameters,
                             const CurvatureOptions& options = {}, Where where = Where::here());
 

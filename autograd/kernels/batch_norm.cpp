@@ -118,9 +118,9 @@ Normalized batch_norm(const Array& x, const Array& weight, const Array& bias, do
         using T = decltype(tag);
         T* const y = result.y.mutable_data<T>();
         if (relu)
-            normalize<T>(x, weight, bias, eps, result.moments, ReluTail<T>{y, nullptr});
+            normalize<T>(x, weight, bias, eps, result.moments, RunTail<T, true>{y, nullptr});
         else
-            normalize<T>(x, weight, bias, eps, result.moments, NoTail<T>{y, nullptr});
+            normalize<T>(x, weight, bias, eps, result.moments, RunTail<T, false>{y, nullptr});
     });
     return result;
 }
@@ -137,9 +137,9 @@ NormGradients batch_norm_gradients(Array g, const Array& x, const Moments& momen
                             result.weight.mutable_data<T>(), result.bias.mutable_data<T>());
         };
         if (relu)
-            pull(ReluTail<T>{nullptr, from});
+            pull(RunTail<T, true>{nullptr, from});
         else
-            pull(NoTail<T>{nullptr, from});
+            pull(RunTail<T, false>{nullptr, from});
     });
     return result;
 }

@@ -28,33 +28,9 @@ private:
 template <class T>
 using SlopeSums = RunSums<T, 2>;
 
-template <class T>
-struct NoTail {
-    static constexpr bool whole_runs = false;
-    T* y;
-    const T* g;
-
-    void take(Index offset, Index n, const NormalizedRun<T>& run) const {
-        each_batch<T>(n, [&](Index i, Index size) { store(y + offset + i, run(i, size), size); });
-    }
-
-    void sum(Index offset, Index n, const NormalizedRun<T>& run, SlopeSums<T>& sums) const {
-        sums.add(n, [&](Index i, Index size) {
-            const Batch<T> slope = load(g + offset + i, size);
-            return std::array{slope, slope * run.distance(i, size)};
-        });
-    }
-
-    /// Calls f(position, slope, size) for the batches of a run.
-    template <class F>
-    void each_slope(Index offset, Index n, const NormalizedRun<T>&, const F& f) const {
-        each_batch<T>(n, [&](Index i, Index size) { f(i, load(g + offset + i, size), size); });
-    }
-};
-
-/// The gradient passes where the normalised number is > 0, which is found out anew.
-template <class T>
-struct ReluTail {
+/// Nothing or ReLU. With ReLU the gradient passes where the normalised number is > 0, which is found out anew.
+template <class T, bool relu>
+struct RunTail {
     static constexpr bool whole_runs = false;
     T* y;
     const T* g;
@@ -63,7 +39,7 @@ struct ReluTail {
         const Batch<T> zero(T(0));
         each_batch<T>(n, [&](Index i, Index size) {
             const Batch<T> v = run(i, size);
-            store(y + offset + i, xsimd::select(v <= zero, zero, v), size);
+            store(y + offset + i, relu ? xsimd::select(v <= zero, zero, v) : v, size);
         });
     }
 
@@ -74,6 +50,7 @@ struct ReluTail {
         });
     }
 
+    /// Calls f(position, slope, size) for the batches of a run.
     template <class F>
     void each_slope(Index offset, Index n, const NormalizedRun<T>& run, const F& f) const {
         each_batch<T>(n, [&](Index i, Index size) { f(i, passed(offset, i, size, run), size); });
@@ -81,8 +58,9 @@ struct ReluTail {
 
 private:
     Batch<T> passed(Index offset, Index i, Index size, const NormalizedRun<T>& run) const {
-        const Batch<T> zero(T(0));
-        return xsimd::select(run(i, size) > zero, load(g + offset + i, size), zero);
+        const Batch<T> slope = load(g + offset + i, size);
+        if constexpr (relu) return xsimd::select(run(i, size) > Batch<T>(T(0)), slope, Batch<T>(T(0)));
+        return slope;
     }
 };
 
