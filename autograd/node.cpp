@@ -26,8 +26,6 @@ std::uint64_t next_number(std::uint64_t newest) {
 /// the next of a chain of any length, and recursion would run out of stack.
 thread_local std::vector<Node*>* doomed = nullptr;
 
-thread_local bool keeping_outputs = false;
-
 }  // namespace
 
 Node::Node(const char* op, Where at, const Shape& output_shape, DType output_dtype, std::uint64_t newest)
@@ -61,9 +59,6 @@ void Leaf::accumulate(Array g) {
     const NoGrad constant;
     grad = grad ? (Variable(std::move(grad)) + Variable(std::move(g))).array() : std::move(g);
 }
-
-KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
-bool KeepOutputs::active() { return keeping_outputs; }
 
 void detail::throw_freed(const Node& node) {
     throw TapeError(

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/reference_count.hpp>
 #include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/variable.hpp>
@@ -102,13 +103,6 @@ inline void NodePtr::retain() const noexcept {
 inline void NodePtr::release() noexcept {
     if (node_ && node_->references_.drop()) node_->release();
 }
-
-/// While it lives, whatever this thread records keeps its output too: for looking at a tape, not for training.
-class KeepOutputs : ScopedFlag {
-public:
-    KeepOutputs();
-    static bool active();
-};
 
 /// A parameter's node: has no parents, holds the value and the gradient.
 class Leaf final : public Node {
@@ -247,7 +241,7 @@ template <class... Rules>
 Variable record(const char* op, Where where, Array y, Edge<Rules>... edges) {
     if (!(edges.argument.node() || ...)) return Variable(std::move(y));
     NodePtr node(new detail::RuleNode<Rules...>(op, where, y, std::move(edges)...));
-    if (KeepOutputs::active()) node->output = y;
+    if (detail::looked_at()) detail::tell_recorded(*node, y);
     return Variable(std::move(y), std::move(node));
 }
 

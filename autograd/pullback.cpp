@@ -113,7 +113,10 @@ private:
         for (std::size_t p = 0; p < arity; ++p)
             any |= wanted_[p] = parents[p] != Tape::absent && memo_[parents[p]].needed;
         if (!any) return;
+        for (Observer* each = observer_; each; each = each->outer()) each->pulling(node, g);
         node.pull(std::move(g), wanted_.get(), gradients_.data());
+        for (Observer* each = observer_; each; each = each->outer())
+            each->pulled(node, wanted_.get(), gradients_.data());
         for (std::size_t p = 0; p < arity; ++p)
             if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]].gradient, std::move(gradients_[p]));
     }
@@ -150,6 +153,7 @@ private:
     Tape::List<Variable> beside_;     // by position; empty unless something is shown what came past it
     Tape::List<Variable> gradients_;  // one node's, by argument
     std::unique_ptr<bool[]> wanted_;
+    Observer* const observer_ = Observer::current();
 };
 
 }  // namespace

@@ -46,7 +46,7 @@ Variable record_joint(const char* op, Where where, Array y, const std::array<Var
     const auto requires_grad = [](const Variable& x) { return x.requires_grad(); };
     if (!recording() || std::none_of(arguments.begin(), arguments.end(), requires_grad)) return Variable(std::move(y));
     NodePtr node(new detail::JointNode<N, Rule>(op, where, y, arguments, std::move(rule)));
-    if (KeepOutputs::active()) node->output = y;
+    if (detail::looked_at()) detail::tell_recorded(*node, y);
     return Variable(std::move(y), std::move(node));
 }
 

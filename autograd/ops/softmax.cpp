@@ -16,7 +16,6 @@ public:
     SoftmaxNode(Where at, const Array& y, const Variable& x, Index along)
         : Node(softmax_name, at, y.shape(), y.dtype(), newer(0, x)), axis(along), argument_(x), y_(y) {
         keeps(&argument_, 1);
-        if (KeepOutputs::active()) output = y;
     }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
@@ -49,6 +48,7 @@ Variable softmax(Variable x, Index axis, Where where) {
         return Variable(std::move(y));
     }
     NodePtr node(new SoftmaxNode(where, y, x, axis));
+    if (detail::looked_at()) detail::tell_recorded(*node, y);
     return Variable(std::move(y), std::move(node));
 }
 

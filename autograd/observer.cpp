@@ -1,0 +1,32 @@
+#include <xtape/autograd/observer.hpp>
+
+#include <xtape/autograd/node.hpp>
+
+namespace xtape {
+
+namespace {
+
+thread_local bool keeping_outputs = false;
+thread_local Observer* innermost = nullptr;
+
+}  // namespace
+
+KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
+bool KeepOutputs::active() { return keeping_outputs; }
+
+Observer::Observer() : outer_(innermost) { innermost = this; }
+Observer::~Observer() { innermost = outer_; }
+Observer* Observer::current() { return innermost; }
+
+void Observer::recorded(Node&, const Array&) {}
+void Observer::pulling(const Node&, const Variable&) {}
+void Observer::pulled(const Node&, const bool*, const Variable*) {}
+
+bool detail::looked_at() { return keeping_outputs || innermost; }
+
+void detail::tell_recorded(Node& node, const Array& y) {
+    if (keeping_outputs) node.output = y;
+    for (Observer* observer = innermost; observer; observer = observer->outer()) observer->recorded(node, y);
+}
+
+}  // namespace xtape

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <xtape/autograd/scope.hpp>
+
+/// Looking at a tape while it is recorded and walked back: what gradient checks, inspection and the search for non-finite
+/// numbers stand on. Where nobody looks, an operation pays for one flag.
+namespace xtape {
+
+class Array;
+class Node;
+class Variable;
+
+/// While it lives, whatever this thread records keeps its output too, and operations that would be merged are recorded one
+/// by one: for looking at a tape, not for training.
+class KeepOutputs : ScopedFlag {
+public:
+    KeepOutputs();
+    static bool active();
+};
+
+/// While it lives, it is told of what this thread records and of its walks back. Observers nest; all of them are told, the
+/// innermost first. It may throw, which ends the operation or the walk.
+class Observer {
+public:
+    Observer();
+    virtual ~Observer();
+    Observer(const Observer&) = delete;
+    Observer& operator=(const Observer&) = delete;
+
+    /// The innermost of this thread, or null.
+    static Observer* current();
+    Observer* outer() const { return outer_; }
+
+    /// An operation has just been recorded; y is its output, whether the node keeps it or not.
+    virtual void recorded(Node& node, const Array& y);
+    /// The walk is about to ask a node for its arguments' gradients; g is its output's.
+    virtual void pulling(const Node& node, const Variable& g);
+    /// It has them: gradients[p] for every argument p with wanted[p].
+    virtual void pulled(const Node& node, const bool* wanted, const Variable* gradients);
+
+private:
+    Observer* const outer_;
+};
+
+namespace detail {
+
+/// Whether anybody looks on, by KeepOutputs or as an Observer.
+bool looked_at();
+
+/// For whoever makes a node: keeps the output where that is asked for and tells the observers.
+void tell_recorded(Node& node, const Array& y);
+
+}  // namespace detail
+
+}  // namespace xtape
