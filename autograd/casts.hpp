@@ -8,7 +8,7 @@ namespace xtape {
 /// opens it, so that a function with captured float32 data can be checked as it stands.
 class AllowCasts : ScopedFlag {
 public:
-    AllowCasts();
+    explicit AllowCasts(bool on = true);
     static bool active();
 };
 

@@ -254,8 +254,9 @@ void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const G
     if (!verdict) throw Error(verdict.message);
 }
 
-void throw_argument_count(std::size_t wanted, std::size_t given) {
-    throw ValueError(fmt::format("check_grads: the function takes {} arguments, {} given", wanted, given));
+void throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
+    const std::string text = fmt::format("{} takes {} arguments, {} given", who, wanted, given);
+    throw where.line > 0 ? ValueError(text, where) : ValueError(text);
 }
 
 }  // namespace xtape::detail

@@ -2,13 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
-#include <xtape/autograd/variable.hpp>
+#include <xtape/autograd/function.hpp>
 
 /// Are the gradients right? The tape's are compared with central differences of the function itself, in float64.
 namespace xtape {
@@ -38,43 +36,10 @@ struct GradCheck {
     explicit operator bool() const { return ok; }
 };
 
-/// A function of any number of arguments, the type of f behind it forgotten.
-using GradFunction = std::function<Variable(const std::vector<Variable>&)>;
-
 namespace detail {
 
 GradCheck gradient_check(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
 void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
-[[noreturn]] void throw_argument_count(std::size_t wanted, std::size_t given);
-
-template <std::size_t>
-using AVariable = const Variable&;
-
-template <class F, std::size_t... I>
-constexpr bool takes(std::index_sequence<I...>) {
-    return std::is_invocable_v<F&, AVariable<I>...>;
-}
-
-template <class F, std::size_t... I>
-Variable spread(F& f, const std::vector<Variable>& xs, std::index_sequence<I...>) {
-    return f(xs[I]...);
-}
-
-/// Calls f with the arguments spread out (the smallest number of Variables that it takes), else with the list.
-template <std::size_t N, class F>
-GradFunction with_list(F& f) {
-    if constexpr (N > 16) {
-        return [&f](const std::vector<Variable>& xs) -> Variable { return f(xs); };
-    } else if constexpr (takes<F>(std::make_index_sequence<N>())) {
-        return [&f](const std::vector<Variable>& xs) -> Variable {
-            if (xs.size() != N) throw_argument_count(N, xs.size());
-            return spread(f, xs, std::make_index_sequence<N>());
-        };
-    } else {
-        return with_list<N + 1>(f);
-    }
-}
-
 inline void collect(std::vector<Variable>& xs, GradCheckOptions&, const Variable& x) { xs.push_back(x); }
 inline void collect(std::vector<Variable>&, GradCheckOptions& options, const GradCheckOptions& given) {
     options = given;
@@ -91,7 +56,7 @@ inline void collect(std::vector<Variable>&, GradCheckOptions& options, const Gra
 /// a distance of `step` from kinks and poles. Errors that f itself throws pass through; TapeError while a NoGrad lives.
 template <class F>
 GradCheck gradient_check(F&& f, const std::vector<Variable>& xs, const GradCheckOptions& options = {}) {
-    return detail::gradient_check(detail::with_list<1>(f), xs, options);
+    return detail::gradient_check(detail::with_list<1>(f, "check_grads: the function"), xs, options);
 }
 
 /// The same with one x after another, and throws an Error with the verdict's message when a gradient is wrong:
@@ -102,7 +67,7 @@ void check_grads(F&& f, const X&... xs) {
     std::vector<Variable> list;
     GradCheckOptions options;
     (detail::collect(list, options, xs), ...);
-    detail::check_grads(detail::with_list<1>(f), list, options);
+    detail::check_grads(detail::with_list<1>(f, "check_grads: the function"), list, options);
 }
 
 }  // namespace xtape

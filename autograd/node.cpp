@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/moment.hpp>
 #include <xtape/autograd/ops.hpp>
 
 namespace xtape {
@@ -17,7 +18,7 @@ namespace {
 std::uint64_t next_number(std::uint64_t newest) {
     static std::atomic<std::uint64_t> threads{0};
     static thread_local std::uint64_t last = 0, own = 0;
-    constexpr std::uint64_t step = 1 << 16;
+    constexpr std::uint64_t step = Node::number_step;
     if (own == 0) own = ++threads % step;
     return last = std::max(last, newest) / step * step + step + own;
 }
@@ -29,7 +30,7 @@ thread_local std::vector<Node*>* doomed = nullptr;
 }  // namespace
 
 Node::Node(const char* op, Where at, const Shape& output_shape, DType output_dtype, std::uint64_t newest)
-    : name(op), where(at), number(next_number(newest)), dtype(output_dtype), shape(output_shape) {}
+    : dtype(output_dtype), name(op), where(at), number(next_number(newest)), shape(output_shape) {}
 
 void Node::release() noexcept {
     if (doomed) {
@@ -53,6 +54,17 @@ void Node::go_around(std::unique_ptr<Bypass> way) {
     number = next_number(newer(number, way->operand));
     bypass = std::move(way);
 }
+
+Moment Moment::now() {
+    Moment moment;
+    moment.number_ = next_number(0);
+    return moment;
+}
+
+thread_local Border* Border::innermost_ = nullptr;
+
+Border::Border() : outer_(std::exchange(innermost_, this)) {}
+Border::~Border() { innermost_ = outer_; }
 
 void Leaf::accumulate(Array g) {
     std::lock_guard lock(mutex_);

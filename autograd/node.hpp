@@ -19,6 +19,15 @@
 /// What is recorded: nodes, their arguments and their rules.
 namespace xtape {
 
+namespace detail {
+
+class Hooks;
+struct DeleteHooks {
+    void operator()(Hooks* hooks) const;
+};
+
+}  // namespace detail
+
 /// One recorded operation: its parents and how a gradient of its output becomes gradients of theirs.
 class Node {
 public:
@@ -53,8 +62,8 @@ protected:
 private:
     ReferenceCount references_{0};
     std::uint32_t position_ = 0;  ///< in the latest Tape that came by
-    std::uint32_t arity_ = 0;
     Variable* first_argument_ = nullptr;
+    std::uint32_t arity_ = 0;  // and what is small and read with it
 
 public:
     /// The larger of `number` and that of x's node.
@@ -69,11 +78,13 @@ public:
         return number;
     }
 
-    const char* const name;
-    const Where where;
-    std::uint64_t number;  ///< unique; grows from arguments to results, over all threads
     const DType dtype;
     bool freed = false;
+    const char* const name;
+    const Where where;
+    /// Unique; grows from arguments to results, over all threads. Those of one thread are apart by multiples of `number_step`.
+    std::uint64_t number;
+    static constexpr std::uint64_t number_step = 1 << 16;
     const Shape shape;
 
     /// The way around: an operation that recognised `operand` was recorded from operand's argument instead. This is the rule
@@ -90,6 +101,9 @@ public:
 
     /// The output, kept while a KeepOutputs lives; else empty.
     Array output;
+
+    /// What register_hook() added; null where nothing was.
+    std::unique_ptr<detail::Hooks, detail::DeleteHooks> hooks;
 
 private:
     friend class NodePtr;

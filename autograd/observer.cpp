@@ -11,7 +11,7 @@ thread_local Observer* innermost = nullptr;
 
 }  // namespace
 
-KeepOutputs::KeepOutputs() : ScopedFlag(keeping_outputs, true) {}
+KeepOutputs::KeepOutputs(bool on) : ScopedFlag(keeping_outputs, on) {}
 bool KeepOutputs::active() { return keeping_outputs; }
 
 Observer::Observer() : outer_(innermost) { innermost = this; }

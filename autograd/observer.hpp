@@ -14,7 +14,7 @@ class Variable;
 /// by one: for looking at a tape, not for training.
 class KeepOutputs : ScopedFlag {
 public:
-    KeepOutputs();
+    explicit KeepOutputs(bool on = true);
     static bool active();
 };
 

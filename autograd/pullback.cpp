@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/registered_hooks.hpp>
 
 /// The chain rule, memoised.
 namespace xtape {
@@ -28,17 +29,27 @@ private:
 /// One walk back over a tape: the memo of gradients (the document's `base`) and what is done with each finished one.
 class Walk {
 public:
-    Walk(const Tape& tape, const Variable& seed)
+    explicit Walk(const Tape& tape)
         : tape_(tape),
           memo_(tape.size()),
           gradients_(tape.most_parents()),
           wanted_(std::make_unique<bool[]>(gradients_.size())) {
         if (tape.freed()) detail::throw_freed(*tape.freed());
-        memo_.back().gradient = seed;
+        if (tape.hooked())
+            for (std::size_t i = 0; i < tape.size(); ++i)
+                memo_[i].hooked = tape.nodes()[i]->hooks && !tape.is_border(i);
+    }
+    /// Begins at the last node.
+    Walk(const Tape& tape, Variable seed) : Walk(tape) { memo_.back().gradient = std::move(seed); }
+
+    /// Begins at position i too.
+    void begin_at(std::size_t i, const Variable& seed) {
+        const Node& node = *tape_.nodes()[i];
+        add(node, node, memo_[i].gradient, seed);
     }
 
     /// Asks for the gradient at position i.
-    void need(std::size_t i) { memo_[i].asked = memo_[i].needed = true; }
+    void need(std::size_t i) { memo_[i].asked = memo_[i].needed = memo_[i].shows = true; }
 
     /// Visits positions from the last to the first and calls finished(i, gradient) where a gradient was asked for.
     template <class Finished>
@@ -61,7 +72,8 @@ private:
         bool asked = false;   ///< the gradient is a result
         bool needed = false;  ///< on the way to a result
         bool around = false;  ///< goes around a node that shows what comes past it
-        bool shows = false;   ///< asked for, or around such a one
+        bool hooked = false;  ///< hooks are called with it
+        bool shows = false;   ///< asked for, hooked, or goes around such a one
         NodePtr held;         ///< the node, once what it was an argument of has been freed
     };
 
@@ -73,25 +85,31 @@ private:
             __builtin_prefetch(reinterpret_cast<const char*>(node) + offset, 1);
     }
 
-    /// A node is on the way when one of its parents is, or when what it goes around was asked for or goes around such a one.
+    /// A node is on the way when one of its parents is, or when what it goes around shows its gradient.
     void find_the_way() {
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             Memo& memo = memo_[i];
             for (std::size_t p = 0; p < tape_.arity(i); ++p)
                 if (const auto parent = tape_.parents(i)[p]; parent != Tape::absent && memo_[parent].needed)
                     memo.needed = true;
-            memo.shows = memo.asked;
+            if (memo.hooked && memo.needed) memo.shows = true;
             if (const auto around = tape_.bypassed(i); around != Tape::absent && memo_[around].shows)
                 memo.around = memo.shows = memo.needed = true;
         }
     }
 
-    /// Hands out the gradient of node i in full: with what came past it on the way around.
+    /// Hands out the gradient of node i in full: with what came past it on the way around. g is what goes on from there.
     template <class Finished>
-    void show(std::size_t i, const Variable& g, Finished& finished) {
+    void show(std::size_t i, Variable& g, Finished& finished) {
         const Variable past = beside_.empty() ? Variable() : std::move(beside_[i]);
-        const Variable whole = g && past ? g + past : g ? g : past;
+        Variable whole = g && past ? g + past : g ? g : past;
         if (!whole) return;
+        if (memo_[i].hooked) {
+            if (Variable other = tape_.nodes()[i]->hooks->run(*tape_.nodes()[i], whole)) {
+                g = past ? other - past : other;  // what came past has gone on already
+                whole = std::move(other);
+            }
+        }
         if (memo_[i].asked) finished(i, whole);
         if (memo_[i].around) pull_around(i, whole);
     }
@@ -123,6 +141,10 @@ private:
 
     /// Takes over the parents, which are still to be visited, and lets go of the node itself.
     void free(std::size_t i) {
+        if (tape_.is_leaf(i)) {  // outlives every tape, or is not of this one
+            memo_[i].held = {};
+            return;
+        }
         Node& node = *tape_.nodes()[i];
         node.free();
         const auto hold = [&](Variable& argument, std::uint32_t position) {
@@ -168,12 +190,15 @@ Variable unit_seed(const Variable& y, Where where) {
     return Variable(Array::filled(y.shape(), y.dtype(), 1));
 }
 
-std::vector<Variable> pullback(const Variable& y, const Variable& seed, const std::vector<Variable>& xs,
-                               bool record_gradients, Where where) {
-    if (seed.shape() != y.shape() || seed.dtype() != y.dtype())
-        throw ShapeError(fmt::format("pullback: seed {} {} for an output of {} {}", to_string(seed.shape()),
-                                     name_of(seed.dtype()), to_string(y.shape()), name_of(y.dtype())),
-                         where);
+namespace {
+
+std::vector<Variable> pull_all(const Variable* ys, const Variable* seeds, std::size_t count,
+                               const std::vector<Variable>& xs, bool record_gradients, Where where) {
+    for (std::size_t k = 0; k < count; ++k)
+        if (seeds[k].shape() != ys[k].shape() || seeds[k].dtype() != ys[k].dtype())
+            throw ShapeError(fmt::format("pullback: seed {} {} for an output of {} {}", to_string(seeds[k].shape()),
+                                         name_of(seeds[k].dtype()), to_string(ys[k].shape()), name_of(ys[k].dtype())),
+                             where);
     for (std::size_t i = 0; i < xs.size(); ++i)
         if (!xs[i].node())
             throw TapeError(
@@ -181,9 +206,11 @@ std::vector<Variable> pullback(const Variable& y, const Variable& seed, const st
 
     const Recording scope(record_gradients && recording());
     std::vector<Variable> gradients(xs.size());
-    const Tape tape(y);
+    const Tape tape(ys, count);
     if (tape.size() > 0) {
-        Walk walk(tape, seed);
+        Walk walk(tape);
+        for (std::size_t k = 0; k < count; ++k)
+            if (ys[k].node()) walk.begin_at(tape.find(ys[k].node()), seeds[k]);
         for (const Variable& x : xs)
             if (const auto i = tape.find(x.node()); i != Tape::absent) walk.need(i);
         walk.run(/*free_nodes=*/false, [&](std::size_t i, const Variable& g) {
@@ -194,6 +221,34 @@ std::vector<Variable> pullback(const Variable& y, const Variable& seed, const st
     for (std::size_t k = 0; k < xs.size(); ++k)
         if (!gradients[k]) gradients[k] = Variable(Array::filled(xs[k].node()->shape, xs[k].node()->dtype, 0));
     return gradients;
+}
+
+}  // namespace
+
+std::vector<Variable> pullback(const Variable& y, const Variable& seed, const std::vector<Variable>& xs,
+                               bool record_gradients, Where where) {
+    return pull_all(&y, &seed, 1, xs, record_gradients, where);
+}
+
+std::vector<Variable> pullback(const std::vector<Variable>& ys, const std::vector<Variable>& seeds,
+                               const std::vector<Variable>& xs, bool record_gradients, Where where) {
+    if (ys.size() != seeds.size())
+        throw ValueError(fmt::format("pullback: {} seeds for {} outputs", seeds.size(), ys.size()), where);
+    return pull_all(ys.data(), seeds.data(), ys.size(), xs, record_gradients, where);
+}
+
+void detail::pullback_since(Moment moment, const Variable& y, Variable seed, const std::vector<Variable>& xs,
+                            const bool* wanted, bool free_nodes, Variable* out) {
+    const Tape tape(y, moment);
+    Walk walk(tape, std::move(seed));
+    for (std::size_t k = 0; k < xs.size(); ++k)
+        if (const auto i = tape.find(xs[k].node()); wanted[k] && i != Tape::absent) walk.need(i);
+    walk.run(free_nodes, [&](std::size_t i, const Variable& g) {
+        for (std::size_t k = 0; k < xs.size(); ++k)
+            if (xs[k].node().get() == tape.nodes()[i]) out[k] = g;
+    });
+    for (std::size_t k = 0; k < xs.size(); ++k)
+        if (wanted[k] && !out[k]) out[k] = Variable(Array::filled(xs[k].node()->shape, xs[k].node()->dtype, 0));
 }
 
 namespace {
@@ -217,9 +272,9 @@ void run_backward(const Variable& y, bool free_nodes, Where where) {
 
 }  // namespace
 
-std::vector<Variable> grad(const Operand& y, const std::vector<Variable>& xs) { return grad_of(y, xs, false); }
-std::vector<Variable> grad(const Operand& y, const std::vector<Variable>& xs, CreateGraph) {
-    return grad_of(y, xs, true);
+std::vector<Variable> grad(const Operand& y, const VariableList& xs) { return grad_of(y, xs.list(), false); }
+std::vector<Variable> grad(const Operand& y, const VariableList& xs, CreateGraph) {
+    return grad_of(y, xs.list(), true);
 }
 
 void Variable::backward(Where where) const { run_backward(*this, true, where); }

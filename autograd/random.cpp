@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/draws.hpp>
 #include <xtape/autograd/error.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 
@@ -116,7 +117,11 @@ std::uint64_t Generator::below(std::uint64_t n) {
     }
 }
 
-std::uint64_t Generator::reserve(std::uint64_t count) { return std::exchange(position_, position_ + count); }
+std::uint64_t Generator::reserve(std::uint64_t count) {
+    std::uint64_t first;
+    if (detail::Draws::answer(position_, count, first)) position_ += count;
+    return first;
+}
 
 Block Generator::block(std::uint64_t position) const {
     const auto low = [](std::uint64_t v) { return static_cast<std::uint32_t>(v); };

@@ -8,7 +8,7 @@ thread_local bool strict_now = false;
 
 }  // namespace
 
-StrictConvolution::StrictConvolution() : ScopedFlag(strict_now, true) {}
+StrictConvolution::StrictConvolution(bool on) : ScopedFlag(strict_now, on) {}
 bool StrictConvolution::active() { return strict_now; }
 
 }  // namespace xtape

@@ -9,7 +9,7 @@ namespace xtape {
 /// whatever holds when they are.
 class StrictConvolution : ScopedFlag {
 public:
-    StrictConvolution();
+    explicit StrictConvolution(bool on = true);
     static bool active();
 };
 

@@ -30,13 +30,14 @@ void Tape::reach(Node* node) {
     nodes_.push_back(node);
 }
 
-Tape::Tape(const Variable& y) {
+Tape::Tape(const Variable* ys, std::size_t count, Moment since) : since_(since) {
     std::lock_guard lock(positions_in_use);
     nodes_.reserve(64);
-    reach(y.node().get());
+    for (std::size_t k = 0; k < count; ++k) reach(ys[k].node().get());
     std::size_t edges = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
+        if (ends_at(node)) continue;
         const Variable* arguments = node.arguments();
         const std::size_t arity = node.arity();
         for (std::size_t p = 0; p < arity; ++p) reach(arguments[p].node().get());
@@ -46,7 +47,8 @@ Tape::Tape(const Variable& y) {
     const List<Node*> reached = std::exchange(nodes_, List<Node*>(nodes_.size()));
     auto first = nodes_.begin(), last = nodes_.end();
     for (Node* node : reached)  // the oldest come last, or nearly so
-        *(node->arity() == 0 ? first++ : --last) = node;
+        *(ends_at(*node) ? first++ : --last) = node;
+    leaves_ = static_cast<std::size_t>(first - nodes_.begin());
     std::reverse(nodes_.begin(), first);
     sort_by_age(nodes_.begin(), first);
     sort_by_age(last, nodes_.end());
@@ -57,8 +59,13 @@ Tape::Tape(const Variable& y) {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
         node.position_ = static_cast<std::uint32_t>(i);
-        if (node.freed) freed_ = &node;
+        if (node.hooks) hooked_ = true;
         first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
+        if (is_leaf(i)) {
+            bypassed_.push_back(absent);
+            continue;
+        }
+        if (node.freed) freed_ = &node;
         const Variable* arguments = node.arguments();
         const std::size_t arity = node.arity();
         for (std::size_t p = 0; p < arity; ++p) {
@@ -77,10 +84,8 @@ std::size_t Tape::most_parents() const {
 }
 
 std::uint32_t Tape::find(const NodePtr& node) const {
-    const bool leaf = node->arity() == 0;
-    std::size_t leaves = 0;
-    while (leaves < size() && is_leaf(leaves)) ++leaves;
-    const auto operations = nodes_.begin() + static_cast<std::ptrdiff_t>(leaves);
+    const bool leaf = ends_at(*node);
+    const auto operations = nodes_.begin() + static_cast<std::ptrdiff_t>(leaves_);
     const auto begin = leaf ? nodes_.begin() : operations, end = leaf ? operations : nodes_.end();
     const auto at = std::lower_bound(begin, end, node.get(), Older());
     return at != end && *at == node.get() ? static_cast<std::uint32_t>(at - nodes_.begin()) : absent;

@@ -61,8 +61,9 @@ Array& own(Array& array) {
 
 bool recording() { return recording_now; }
 NoGrad::NoGrad() : ScopedFlag(recording_now, false) {}
+EnableGrad::EnableGrad() : ScopedFlag(recording_now, true) {}
 
-AllowCasts::AllowCasts() : ScopedFlag(casts_allowed, true) {}
+AllowCasts::AllowCasts(bool on) : ScopedFlag(casts_allowed, on) {}
 bool AllowCasts::active() { return casts_allowed; }
 
 Parameter::Parameter(Array value) : leaf_(new Leaf(std::move(value))) {}

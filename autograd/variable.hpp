@@ -14,6 +14,8 @@ class Node;
 class Leaf;
 class Operand;
 class Fused;
+class GradientHook;
+class HookHandle;
 
 /// Tag: the gradients are recorded themselves, so that they can be differentiated again.
 struct CreateGraph {};
@@ -102,6 +104,10 @@ public:
     /// The same and keeps the tape for a further pass.
     void backward(KeepTape, Where where = Where::here()) const;
 
+    /// Calls the hook with this one's gradient whenever a walk back has it in full; see hooks.hpp. Throws TapeError for a
+    /// constant.
+    HookHandle register_hook(GradientHook hook, Where where = Where::here()) const;
+
 private:
     Array array_;
     NodePtr node_;
@@ -147,6 +153,9 @@ public:
     void zero_grad();
     void set_grad(Array grad, Where where = Where::here());
 
+    /// As Variable's. A copy of the parameter has no hooks.
+    HookHandle register_hook(GradientHook hook, Where where = Where::here()) const;
+
     /// Gives it a new value of the same shape and dtype. Throws ShapeError or DtypeError.
     void assign(Array value, Where where = Where::here());
 
@@ -169,11 +178,16 @@ class ParameterRef {
 public:
     ParameterRef(Parameter& parameter) : leaf_(parameter.leaf_) {}
 
+    /// The leaf with its present value: what operations take.
+    Variable variable() const { return Variable(array(), leaf_); }
+    operator Variable() const { return variable(); }
+
     const Array& array() const;
     const Array& grad() const;
     void zero_grad() const;
     void set_grad(Array grad, Where where = Where::here()) const;
     void assign(Array value, Where where = Where::here()) const;
+    HookHandle register_hook(GradientHook hook, Where where = Where::here()) const;
     const Shape& shape() const { return array().shape(); }
     const NodePtr& node() const { return leaf_; }
 
@@ -247,6 +261,12 @@ public:
     NoGrad();
 };
 
+/// While it lives, this thread records, even within a NoGrad.
+class EnableGrad : ScopedFlag {
+public:
+    EnableGrad();
+};
+
 /// Shape, dtype, values and the operation it came from.
 std::string to_string(const Variable& variable);
 std::ostream& operator<<(std::ostream& out, const Variable& variable);
@@ -256,3 +276,5 @@ std::ostream& operator<<(std::ostream& out, const Parameter& parameter);
 
 // NodePtr counts inside Node, which is complete only there.
 #include <xtape/autograd/node.hpp>
+// What register_hook() takes and gives.
+#include <xtape/autograd/hooks.hpp>

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/nn/check.hpp>
 
@@ -64,6 +65,7 @@ Variable BatchNorm::normalized(Variable x, Where where, Then then) {
                           : then == Then::relu  ? batch_norm_relu
                                                 : batch_norm_relu_max_pool2d;
     auto [y, batch] = of_batch(std::move(x), value_of(weight), value_of(bias), eps_, where);
+    if (recomputing()) return y;  // the statistics have this batch already
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
     running_mean = moved(running_mean, batch.mean, momentum_);
     running_var = moved(running_var, batch.variance * unbiased, momentum_);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/calls.hpp>
@@ -71,45 +72,43 @@ Layer* exactly(const Step& step) {
     return module && typeid(*module) == typeid(Layer) ? static_cast<Layer*>(module) : nullptr;
 }
 
-/// Calls the steps from `first` on that are one operation together. Says how many those were, 0 if there are none.
-std::size_t call_merged(const std::vector<Step>& steps, std::size_t first, Variable& x, Where where) {
-    if (first + 1 >= steps.size()) return 0;
-    try {
-        // A further layer asks for a sigmoid's value only; a loss or whoever called may recognise it by its argument.
-        if (first + 2 < steps.size() && steps[first + 1].function() == sigmoid && exactly<Linear>(steps[first + 2])) {
-            const auto* linear = exactly<Linear>(steps[first]);
-            if (!linear) return 0;
-            x = linear->with_sigmoid(x, where);
-            return 2;
-        }
-        if (steps[first + 1].function() != relu) return 0;
-        if (const auto* linear = exactly<Linear>(steps[first])) {
-            x = linear->with_relu(x, where);
-            return 2;
-        }
-        const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
-        const bool pooled = pool && pool->halves();
-        const auto call_with = [&](auto& layer) {
-            x = pooled ? layer.with_relu_max_pool(x, where) : layer.with_relu(x, where);
-            return std::size_t{pooled ? 3U : 2U};
-        };
-        if (const auto* convolution = exactly<Conv2d>(steps[first])) return call_with(*convolution);
-        if (auto* normalization = exactly<BatchNorm2d>(steps[first])) return call_with(*normalization);
-    } catch (const Error&) {
-        // Called one by one they say which step it was.
-    }
-    return 0;
+/// How many steps from `first` on are one operation together; 1 if it stands alone.
+std::size_t merged_with(const std::vector<Step>& steps, std::size_t first) {
+    if (first + 1 >= steps.size()) return 1;
+    // A further layer asks for a sigmoid's value only; a loss or whoever called may recognise it by its argument.
+    if (steps[first + 1].function() == sigmoid)
+        return first + 2 < steps.size() && exactly<Linear>(steps[first]) && exactly<Linear>(steps[first + 2]) ? 2 : 1;
+    if (steps[first + 1].function() != relu) return 1;
+    if (exactly<Linear>(steps[first])) return 2;
+    if (!exactly<Conv2d>(steps[first]) && !exactly<BatchNorm2d>(steps[first])) return 1;
+    const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
+    return pool && pool->halves() ? 3 : 2;
+}
+
+/// Calls what merged_with() has counted.
+Variable call_merged(const std::vector<Step>& steps, std::size_t first, std::size_t count, Variable x, Where where) {
+    if (const auto* linear = exactly<Linear>(steps[first]))
+        return steps[first + 1].function() == sigmoid ? linear->with_sigmoid(std::move(x), where)
+                                                      : linear->with_relu(std::move(x), where);
+    const auto call_with = [&](auto& layer) {
+        return count == 3 ? layer.with_relu_max_pool(std::move(x), where) : layer.with_relu(std::move(x), where);
+    };
+    if (const auto* convolution = exactly<Conv2d>(steps[first])) return call_with(*convolution);
+    return call_with(*exactly<BatchNorm2d>(steps[first]));
 }
 
 }  // namespace
 
-Variable Sequential::operator()(Variable x, Where where) {
+Variable Sequential::run(std::size_t first, std::size_t last, Variable x, Where where) {
     CallLog* log = CallLog::current();
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-        if (!log) {
-            if (const std::size_t merged = call_merged(steps_, i, x, where)) {
-                i += merged - 1;
+    for (std::size_t i = first; i < last; ++i) {
+        if (const std::size_t count = log ? 1 : merged_with(steps_, i); count > 1) {
+            try {
+                x = call_merged(steps_, i, count, x, where);
+                i += count - 1;
                 continue;
+            } catch (const Error&) {
+                // Called one by one they say which step it was.
             }
         }
         const std::size_t noted = log ? log->calls.size() : 0;
@@ -118,6 +117,25 @@ Variable Sequential::operator()(Variable x, Where where) {
             log->calls.push_back({steps_[i].module(), this, i, steps_[i].describe(), x.shape()});
     }
     return x;
+}
+
+Variable Sequential::operator()(Variable x, Where where) { return run(0, steps_.size(), std::move(x), where); }
+
+Variable checkpoint_sequential(Sequential& net, Index segments, Variable x, Where where) {
+    if (segments < 1 || segments > net.size())
+        throw ValueError(fmt::format("checkpoint_sequential: segments must be in [1, {}], one for each step: {}",
+                                     net.size(), segments),
+                         where);
+    if (CallLog::current()) return net(std::move(x), where);
+    const auto size = net.steps_.size(), parts = static_cast<std::size_t>(segments);
+    std::size_t first = 0, last = 0;
+    for (std::size_t part = 1; part < parts; ++part) {
+        while (last < part * size / parts) last += merged_with(net.steps_, last);  // what is merged stays together
+        const auto segment = [&net, first, last, where](const Variable& v) { return net.run(first, last, v, where); };
+        if (first < last) x = checkpoint(Repeatable(segment, where), x);
+        first = last;
+    }
+    return net.run(first, size, std::move(x), where);
 }
 
 void Sequential::visit(Visitor& v) {

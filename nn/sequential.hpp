@@ -129,10 +129,18 @@ public:
     std::string tree() const override;
 
 private:
+    friend Variable checkpoint_sequential(Sequential& net, Index segments, Variable x, Where where);
+    Variable run(std::size_t first, std::size_t last, Variable x, Where where);
     Module* module_at(Index position) const;
     [[noreturn]] void throw_no_such_layer(Index position, Where where) const;
 
     std::vector<Step> steps_;
 };
+
+/// net(x) in segments of about as many steps, with the same bits: of each but the last only the input is kept, and its
+/// steps are called again when their gradients are asked for (checkpoint(), PyTorch's checkpoint_sequential). For n equal
+/// steps sqrt(n) segments need the least memory. Dropout drops the same and running statistics move once; steps that change
+/// other state do so twice. `net` must outlive the walk back. Throws ValueError unless segments is in [1, net.size()].
+Variable checkpoint_sequential(Sequential& net, Index segments, Variable x, Where where = Where::here());
 
 }  // namespace xtape::nn

@@ -8,6 +8,7 @@
 
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
+#include <xtape/autograd/transforms.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -49,32 +50,20 @@ Direction times(const Direction& v, const Direction& factors) {
     return result;
 }
 
-/// The Hessian of a loss that is recorded once.
+/// R H R v with the diagonal R of the scales' roots.
 class Hessian {
 public:
     Hessian(const RecordedLoss& loss, const ParameterList& parameters, Direction root_scales, Where where)
-        : root_scales_(std::move(root_scales)) {
-        for (const ParameterRef& parameter : parameters) xs_.emplace_back(parameter.array(), parameter.node());
-        gradients_ = grad(Operand(loss(), where), xs_, create_graph);
-    }
+        : product_(Recorded(loss, where), parameters), root_scales_(std::move(root_scales)) {}
 
-    /// R H R v with the diagonal R of the scales' roots.
     Direction operator()(const Direction& v) const {
-        const Direction outer = times(v, root_scales_);
-        Variable along;
-        for (std::size_t i = 0; i < xs_.size(); ++i) {
-            Variable part = sum(gradients_[i] * Variable(outer[i]).detach());
-            if (part.dtype() != float64) part = astype(part, float64);
-            along = along ? along + part : part;
-        }
         Direction product;
-        for (const Variable& x : grad(along, xs_)) product.push_back(x.array());
+        for (const Variable& each : product_(times(v, root_scales_))) product.push_back(each.array());
         return times(product, root_scales_);
     }
 
 private:
-    std::vector<Variable> xs_;
-    std::vector<Variable> gradients_;
+    HessianProduct product_;
     Direction root_scales_;
 };
 

@@ -12,7 +12,7 @@ namespace {
 /// The name of the function that gave x, when the tape still has its argument or the array remembers it; else some other
 /// name or null.
 const char* function_of(const Variable& x) {
-    if (const NodePtr& node = x.node()) return node->freed ? nullptr : node->name;
+    if (const NodePtr& node = x.node()) return node->freed || Border::hides(*node) ? nullptr : node->name;
     return x.array().function();
 }
 

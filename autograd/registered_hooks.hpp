@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <xtape/autograd/hooks.hpp>
+
+/// What a node keeps of the hooks registered on it. For the engine.
+namespace xtape::detail {
+
+class Hooks {
+public:
+    HookHandle add(GradientHook hook, Where where);
+
+    /// What the hooks put in the place of a node's gradient; without a value when they only looked. Throws TapeError when
+    /// that is shaped otherwise.
+    Variable run(const Node& node, const Variable& gradient) const;
+
+private:
+    std::vector<std::shared_ptr<RegisteredHook>> list_;
+};
+
+}  // namespace xtape::detail
