@@ -6,6 +6,7 @@
 
 #include <xtape/autograd/check_grads.hpp>
 #include <xtape/autograd/detect_anomaly.hpp>
+#include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/strict.hpp>
