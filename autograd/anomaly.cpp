@@ -50,6 +50,13 @@ std::string text_of(const Anomaly::Numbers& n) {
     return text;
 }
 
+std::string text_of(const Anomaly::Instruction& inside) {
+    std::string operands;
+    for (const double operand : inside.operands) operands += (operands.empty() ? "" : ", ") + number_text(operand);
+    return fmt::format("in it {} at {} gives {} for {}", inside.operation, to_string(inside.where),
+                       number_text(inside.value), operands);
+}
+
 /// The steps, of a long path the first and the last few.
 std::string text_of(const std::vector<Anomaly::Step>& path) {
     constexpr std::size_t first = 6, last = 3;
@@ -97,6 +104,7 @@ std::string number_text(double value) {
 std::string to_string(const Anomaly& found) {
     std::string text = headline(found);
     if (found.where.line > 0) text += "\n  recorded at " + to_string(found.where);
+    if (found.inside) text += "\n  " + text_of(*found.inside);
     for (const Anomaly::Numbers& numbers : found.numbers) text += "\n  " + text_of(numbers);
     if (!found.path.empty())
         text += fmt::format("\n  path to the loss, {}: {}", number_text(found.loss), text_of(found.path));

@@ -58,15 +58,24 @@ struct Anomaly {
         Index non_finite = 0;            ///< of them
     };
 
+    /// A step of an elementwise(lambda): the first there whose result is not finite though its operands are.
+    struct Instruction {
+        std::string operation;         ///< "log"
+        Where where;                   ///< the line in the lambda
+        std::vector<double> operands;  ///< the numbers it was given
+        double value;                  ///< what it made of them
+    };
+
     Kind kind = Kind::output;
-    std::string operation;         ///< which recorded the output, or whose rule it was, or that met the constant
-    Where where{"", 0};            ///< the line of that operation
-    std::size_t argument = 0;      ///< counted from 1: of the rule, or the one that was not finite; else 0
-    Shape element;                 ///< the offending element: an index for each axis
-    double value = 0;              ///< there
-    std::vector<Numbers> numbers;  ///< what the operation or its rule was given
-    std::vector<Step> path;        ///< from the operation to what was differentiated; empty while that was not known
-    double loss = 0;               ///< what the path led to, where that is one number
+    std::string operation;              ///< which recorded the output, or whose rule it was, or that met the constant
+    Where where{"", 0};                 ///< the line of that operation
+    std::size_t argument = 0;           ///< counted from 1: of the rule, or the one that was not finite; else 0
+    Shape element;                      ///< the offending element: an index for each axis
+    double value = 0;                   ///< there
+    std::vector<Numbers> numbers;       ///< what the operation or its rule was given
+    std::optional<Instruction> inside;  ///< where the operation is an elementwise(lambda)
+    std::vector<Step> path;  ///< from the operation to what was differentiated; empty while that was not known
+    double loss = 0;         ///< what the path led to, where that is one number
 };
 
 /// A number is not finite: names the operation, the user's line, the element, the numbers there and the path to the loss.

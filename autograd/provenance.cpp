@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/finite.hpp>
+#include <xtape/autograd/ops/formula_node.hpp>
 
 namespace xtape::detail {
 
@@ -38,6 +39,17 @@ std::vector<Suspect> suspects(const Node& node, const Array& y, Index element) {
     if (!std::all_of(all.begin(), all.end(), differs))
         all.erase(std::remove_if(all.begin(), all.end(), differs), all.end());
     return all;
+}
+
+/// Whether each node is where walks begin: nothing took it, or went around it.
+std::vector<bool> ends(const Tape& tape) {
+    std::vector<bool> is_end(tape.size(), true);
+    for (std::size_t i = 0; i < tape.size(); ++i) {
+        for (std::size_t p = 0; p < tape.arity(i); ++p)
+            if (const auto parent = tape.parents(i)[p]; parent != Tape::absent) is_end[parent] = false;
+        if (tape.bypassed(i) != Tape::absent) is_end[tape.bypassed(i)] = false;
+    }
+    return is_end;
 }
 
 bool in_library(Where where) { return std::strstr(where.file, "autograd/ops/"); }
@@ -118,6 +130,36 @@ Anomaly Provenance::of_node(Kind kind, const Node& node, const Array& y, Index e
     return found;
 }
 
+Anomaly Provenance::of_operation(const Node& node, const Array& y, Index element) const {
+    Anomaly found = of_node(Kind::output, node, y, element);
+    const auto* formula = dynamic_cast<const FormulaNode*>(&node);
+    const std::optional<NonFinite> bad = formula ? formula->non_finite_value() : std::nullopt;
+    if (bad) {  // of a sum or mean fused with it, an element of what was summed
+        found.element = position(bad->element, formula->elements());
+        found.value = bad->values[static_cast<std::size_t>(bad->family->formula().outputs()[0])];
+        add_formula(found, node, *bad);
+    } else {
+        add_arguments(found, node, element);
+    }
+    return found;
+}
+
+/// What a lambda's formula did at its bad element.
+void Provenance::add_formula(Anomaly& found, const Node& node, const NonFinite& bad) const {
+    const Formula& formula = bad.family->formula();
+    const FormulaInstruction& step = formula.instructions()[bad.instruction];
+    Anomaly::Instruction inside{name_of(step.op), step.where, {}, bad.values[bad.instruction]};
+    for (std::size_t k = 0; k < xtape::arity(step.op); ++k)
+        inside.operands.push_back(bad.values[static_cast<std::size_t>(step.operands[k])]);
+    found.inside = std::move(inside);
+    const Shape& elements = static_cast<const FormulaNode&>(node).elements();
+    for (std::size_t p = 0; p < node.arity(); ++p) {
+        const Array x = value_of_argument(node, p);
+        const Part part{before_broadcast(bad.element, x.shape(), elements), 1, 1, ""};
+        found.numbers.push_back(numbers(fmt::format("argument {}", p + 1), origin(node, p), x, x.shape(), part));
+    }
+}
+
 Anomaly Provenance::of_constant(const Node& node, std::size_t p, Index element) const {
     const Array x = value_of_argument(node, p);
     Anomaly found = of_node(Kind::input, node, x, element);
@@ -137,27 +179,26 @@ Anomaly Provenance::of_parameter(const Node& leaf, Index element, const Node* us
 }
 
 std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
-    if (tape.size() == 0) return std::nullopt;
     const auto& nodes = tape.nodes();
-    const std::size_t last = tape.size() - 1;
-    const Array end = value_of(*nodes[last]);
-    if (!end) return std::nullopt;
-    std::vector<Index> bad(tape.size(), -1);  // by position: an element that is not finite and went into the end
-    std::vector<std::size_t> next(tape.size(), last);  // and what took it
-    bad[last] = kernels::first_non_finite(end);
-
-    std::optional<Anomaly> found;  // the oldest comes last
-    std::size_t from = last;
-    for (std::size_t i = last + 1; i-- > 0;) {
-        if (bad[i] < 0) continue;
+    std::vector<Index> bad(tape.size(), -1);     // by position: an element that is not finite and went into an end
+    std::vector<std::size_t> next(tape.size());  // what took it; of an end itself
+    std::optional<Anomaly> found;                // the oldest comes last
+    std::size_t from = 0;
+    const std::vector<bool> is_end = ends(tape);
+    for (std::size_t i = tape.size(); i-- > 0;) {
         const Node& node = *nodes[i];
-        if (tape.is_leaf(i)) {
-            found = of_parameter(node, bad[i], i == last ? nullptr : nodes[next[i]]);
-            from = i;
-            continue;
-        }
         const Array y = value_of(node);
-        const std::vector<Suspect> all = suspects(node, y, bad[i]);
+        if (is_end[i] && y) {
+            bad[i] = kernels::first_non_finite(y);
+            next[i] = i;
+        }
+        if (bad[i] < 0) continue;
+        std::vector<Suspect> all;
+        if (tape.is_leaf(i))
+            found = of_parameter(node, bad[i], next[i] == i ? nullptr : nodes[next[i]]);
+        else if (all = suspects(node, y, bad[i]); all.empty())
+            found = of_operation(node, y, bad[i]);
+        if (all.empty()) from = i;
         for (const Suspect& suspect : all) {
             const std::uint32_t parent = tape.parents(i)[suspect.argument];
             if (parent == Tape::absent) {
@@ -168,18 +209,11 @@ std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
                 next[parent] = i;
             }
         }
-        if (all.empty()) {
-            found = of_node(Kind::output, node, y, bad[i]);
-            add_arguments(*found, node, bad[i]);
-            from = i;
-        }
     }
     if (!found) return std::nullopt;
-    found->loss = end.at(bad[last]);
-    for (std::size_t i = from; found->path.empty() || i != last;) {
-        if (!found->path.empty()) i = next[i];
-        found->path.push_back(step(*nodes[i]));
-    }
+    found->path.push_back(step(*nodes[from]));
+    for (; next[from] != from; from = next[from]) found->path.push_back(step(*nodes[next[from]]));
+    found->loss = value_of(*nodes[from]).at(bad[from]);
     return found;
 }
 
@@ -193,15 +227,23 @@ std::optional<Anomaly> Provenance::of_recorded(const Node& node, const Array& y)
         if (parent->arity() == 0) return of_parameter(*parent, suspect.element, &node);
     }
     if (!all.empty()) return std::nullopt;
-    Anomaly found = of_node(Kind::output, node, y, element);
-    add_arguments(found, node, element);
-    return found;
+    return of_operation(node, y, element);
 }
 
 Anomaly Provenance::of_rule(const Node& node, std::size_t p, const Array& g, const Array& gradient,
                             Index element) const {
     Anomaly found = of_node(Kind::gradient, node, gradient, element);
     found.argument = p + 1;
+    const auto* formula = dynamic_cast<const FormulaNode*>(&node);
+    if (const auto bad = formula ? formula->non_finite_gradient(p, g) : std::nullopt) {
+        const Index there = before_broadcast(bad->element, gradient.shape(), formula->elements());
+        found.element = position(there, gradient.shape());
+        found.value = gradient.at(there);
+        const Part part{before_broadcast(bad->element, g.shape(), formula->elements()), 1, 1, ""};
+        found.numbers.push_back(numbers("gradient of the output", "", g, g.shape(), part));
+        add_formula(found, node, *bad);
+        return found;
+    }
     // The output's element is that of the gradient only where neither is broadcast nor mixed with others.
     std::optional<Index> at;
     if (is_elementwise(node) && gradient.shape() == node.shape) at = element;
@@ -231,12 +273,12 @@ Anomaly Provenance::of_sum(const Node& node, const Array& g, Index element) cons
 std::vector<std::size_t> way_to_end(const Tape& tape, std::size_t i) {
     constexpr std::uint32_t far = UINT32_MAX;
     std::vector<std::uint32_t> steps(tape.size(), far), next(tape.size(), far);
-    steps.back() = 0;
+    const std::vector<bool> is_end = ends(tape);
     for (std::size_t j = tape.size(); j-- > i;) {
+        if (is_end[j]) steps[j] = 0;
         if (steps[j] == far) continue;
         for (std::size_t p = 0; p < tape.arity(j); ++p)
-            if (const std::uint32_t parent = tape.parents(j)[p];
-                parent != Tape::absent && steps[parent] > steps[j] + 1) {
+            if (const auto parent = tape.parents(j)[p]; parent != Tape::absent && steps[parent] > steps[j] + 1) {
                 steps[parent] = steps[j] + 1;
                 next[parent] = static_cast<std::uint32_t>(j);
             }

@@ -12,7 +12,11 @@
 #include <xtape/autograd/tape.hpp>
 
 /// Where numbers that are not finite come from, told from what a tape has kept.
-namespace xtape::detail {
+namespace xtape {
+
+struct NonFinite;
+
+namespace detail {
 
 /// What is known beside the tape: the user's names, and which rule recorded an operation.
 class Provenance {
@@ -24,7 +28,7 @@ public:
     /// The rule of `of` has recorded `made`.
     void recorded_by_rule(const Node& made, const Node& of);
 
-    /// The first cause of a value that is not finite at the end of a tape, with the way from there; nothing when it is
+    /// The first cause of a value that is not finite at an end of a tape, with the way from there; nothing when it is
     /// finite or not known. Followed back from the end, through elements that are not finite and went into one another.
     std::optional<Anomaly> of_output(const Tape& tape) const;
 
@@ -48,6 +52,9 @@ private:
     Anomaly::Numbers numbers(std::string role, std::string origin, const Array& x, const Shape& shape,
                              const Part& part) const;
     void add_arguments(Anomaly& found, const Node& node, std::optional<Index> element) const;
+    void add_formula(Anomaly& found, const Node& node, const NonFinite& bad) const;
+    /// An operation whose arguments are finite where output element `element` came from.
+    Anomaly of_operation(const Node& node, const Array& y, Index element) const;
     Anomaly of_node(Anomaly::Kind kind, const Node& node, const Array& y, Index element) const;
     Anomaly of_constant(const Node& node, std::size_t p, Index element) const;
     Anomaly of_parameter(const Node& leaf, Index element, const Node* user) const;
@@ -56,7 +63,9 @@ private:
     std::unordered_map<std::uint64_t, Anomaly::Step> rules_;  // by the number of what they recorded
 };
 
-/// The shortest way from node i to the last over a tape's edges: positions, i first.
+/// The shortest way from node i to an end over a tape's edges: positions, i first.
 std::vector<std::size_t> way_to_end(const Tape& tape, std::size_t i);
 
-}  // namespace xtape::detail
+}  // namespace detail
+
+}  // namespace xtape

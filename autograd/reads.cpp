@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/finite.hpp>
+#include <xtape/autograd/ops/formula_node.hpp>
 
 namespace xtape::detail {
 
@@ -67,16 +68,6 @@ const Names products{"dot", "linear", "matmul", "outer"};
 
 bool holds(const Names& names, const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); }
 
-/// The element of `from` that is broadcast to element `flat` of `to`.
-Index before_broadcast(Index flat, const Shape& from, const Shape& to) {
-    const Shape at = position(flat, to);
-    const Index extra = to.rank() - from.rank();
-    Index result = 0;
-    for (Index axis = 0; axis < from.rank(); ++axis)
-        result = result * from[axis] + (from[axis] == 1 ? 0 : at[axis + extra]);
-    return result;
-}
-
 bool broadcasts(const Shape& from, const Shape& to) {
     if (from.rank() > to.rank()) return false;
     const Index extra = to.rank() - from.rank();
@@ -101,7 +92,19 @@ Part part_of_product(const Shape& output, std::size_t p, const Shape& argument, 
 
 }  // namespace
 
-bool is_elementwise(const Node& node) { return holds(elementwise, node.name); }
+Index before_broadcast(Index flat, const Shape& from, const Shape& to) {
+    const Shape at = position(flat, to);
+    const Index extra = to.rank() - from.rank();
+    Index result = 0;
+    for (Index axis = 0; axis < from.rank(); ++axis)
+        result = result * from[axis] + (from[axis] == 1 ? 0 : at[axis + extra]);
+    return result;
+}
+
+bool is_elementwise(const Node& node) {
+    if (const auto* formula = dynamic_cast<const FormulaNode*>(&node)) return formula->elements() == node.shape;
+    return holds(elementwise, node.name);
+}
 
 Part part_read(const Node& node, std::size_t p, const Shape& argument, Index element) {
     if (is_elementwise(node) && broadcasts(argument, node.shape))

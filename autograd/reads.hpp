@@ -19,6 +19,9 @@ struct Part {
 /// whole argument.
 Part part_read(const Node& node, std::size_t p, const Shape& argument, Index element);
 
+/// The element of `from` that is broadcast to element `flat` of `to`.
+Index before_broadcast(Index flat, const Shape& from, const Shape& to);
+
 /// Whether each output element comes from one element of each argument.
 bool is_elementwise(const Node& node);
 

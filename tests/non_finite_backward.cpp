@@ -8,30 +8,18 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/anomalies.hpp"
+
 /// Which rule first gave a gradient that is not finite.
 using namespace xtape;
+using xtape::testing::caught;
+using xtape::testing::check_names;
 
 namespace {
 
 using Kind = Anomaly::Kind;
 
 constexpr float inf = std::numeric_limits<float>::infinity();
-
-Anomaly caught(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const NonFiniteError& error) {
-        return error.found();
-    }
-    BOOST_ERROR("nothing was found");
-    return {};
-}
-
-void check_names(const std::vector<Anomaly::Step>& path, const std::vector<std::string>& expected) {
-    std::vector<std::string> all;
-    for (const auto& step : path) all.push_back(step.operation);
-    BOOST_TEST(all == expected, boost::test_tools::per_element());
-}
 
 }  // namespace
 
@@ -47,14 +35,7 @@ BOOST_AUTO_TEST_CASE(zero_by_zero_in_a_rule) {
     BOOST_TEST(loss.item() == 6);
 
     std::string text;
-    const Anomaly found = caught([&] {
-        try {
-            loss.backward();
-        } catch (const NonFiniteError& error) {
-            text = error.what();
-            throw;
-        }
-    });
+    const Anomaly found = caught([&] { loss.backward(); }, &text);
     BOOST_TEST((found.kind == Kind::gradient));
     BOOST_TEST(found.operation == "sqrt");
     BOOST_TEST(std::string(found.where.file) == __FILE__);

@@ -8,29 +8,18 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/anomalies.hpp"
+
 /// A look at the loss alone, and the whole story when it is not finite; the same in the training loop.
 using namespace xtape;
+using xtape::testing::caught;
+using xtape::testing::check_contains;
 
 namespace {
 
 using Kind = Anomaly::Kind;
 
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-Anomaly caught(const std::function<void()>& f, std::string* text = nullptr) {
-    try {
-        f();
-    } catch (const NonFiniteError& error) {
-        if (text) *text = error.what();
-        return error.found();
-    }
-    BOOST_ERROR("nothing was found");
-    return {};
-}
-
-void check_contains(const std::string& text, const std::string& part) {
-    BOOST_TEST(text.find(part) != std::string::npos, text << " has no " << part);
-}
 
 }  // namespace
 
