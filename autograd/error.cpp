@@ -15,7 +15,9 @@ const char* base_name(const char* path) {
 
 }  // namespace
 
+std::string to_string(Where where) { return fmt::format("{}:{}", base_name(where.file), where.line); }
+
 Error::Error(const std::string& what, Where where)
-    : std::runtime_error(fmt::format("{}\n  recorded at {}:{}", what, base_name(where.file), where.line)) {}
+    : std::runtime_error(fmt::format("{}\n  recorded at {}", what, to_string(where))) {}
 
 }  // namespace xtape

@@ -15,6 +15,9 @@ struct Where {
     }
 };
 
+/// "model.cpp:31": the file without its folders.
+std::string to_string(Where where);
+
 /// Base of everything xtape throws: the condition first, then the numbers, then the user's line.
 class Error : public std::runtime_error {
 public:

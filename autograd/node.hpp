@@ -99,7 +99,7 @@ public:
     /// For a node that nothing was recorded from yet.
     void go_around(std::unique_ptr<Bypass> way);
 
-    /// The output, kept while a KeepOutputs lives; else empty.
+    /// The output, if a KeepOutputs lived when it was recorded; else empty.
     Array output;
 
     /// What register_hook() added; null where nothing was.
@@ -162,7 +162,13 @@ Edge<Rule> on(NodePtr parent, Rule rule) {
 }
 template <class Rule>
 Edge<Rule> on(const Variable& x, Rule rule) {
+    if (!x.node() && KeepOutputs::active()) return {x, std::nullopt};
     return on(x.node(), std::move(rule));
+}
+
+/// An argument that no rule asks for, for a node to know its parent by; whoever looks on wants a constant's value.
+inline Variable without_value(const Variable& x) {
+    return !x.node() && KeepOutputs::active() ? x : Variable(Array(), x.node());
 }
 
 /// The same where something is recorded and x is done with; keeps its value too, for the rules or whoever recognises this.

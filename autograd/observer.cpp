@@ -19,8 +19,12 @@ Observer::~Observer() { innermost = outer_; }
 Observer* Observer::current() { return innermost; }
 
 void Observer::recorded(Node&, const Array&) {}
+void Observer::walking(const Tape&, const Variable&) {}
+void Observer::walked(const Tape&) noexcept {}
 void Observer::pulling(const Node&, const Variable&) {}
 void Observer::pulled(const Node&, const bool*, const Variable*) {}
+void Observer::went_around(const Node&, const Variable&) {}
+void Observer::finished(const Node&, const Variable&) {}
 
 bool detail::looked_at() { return keeping_outputs || innermost; }
 

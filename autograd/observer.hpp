@@ -8,10 +8,11 @@ namespace xtape {
 
 class Array;
 class Node;
+class Tape;
 class Variable;
 
-/// While it lives, whatever this thread records keeps its output too, and operations that would be merged are recorded one
-/// by one: for looking at a tape, not for training.
+/// While it lives, whatever this thread records keeps its output and its constant arguments too, plain numbers among them,
+/// and operations that would be merged are recorded one by one: for looking at a tape, not for training.
 class KeepOutputs : ScopedFlag {
 public:
     explicit KeepOutputs(bool on = true);
@@ -33,10 +34,18 @@ public:
 
     /// An operation has just been recorded; y is its output, whether the node keeps it or not.
     virtual void recorded(Node& node, const Array& y);
+    /// A walk back over a tape begins with this gradient of its last node's output. Walks nest: a rule may walk back itself.
+    virtual void walking(const Tape& tape, const Variable& seed);
+    /// That walk has ended, be it by an exception, perhaps one before this observer was told that it began.
+    virtual void walked(const Tape& tape) noexcept;
     /// The walk is about to ask a node for its arguments' gradients; g is its output's.
     virtual void pulling(const Node& node, const Variable& g);
     /// It has them: gradients[p] for every argument p with wanted[p].
     virtual void pulled(const Node& node, const bool* wanted, const Variable* gradients);
+    /// What a node that goes around another one gives that one, where that is asked for.
+    virtual void went_around(const Node& node, const Variable& gradient);
+    /// A gradient that was asked for is complete.
+    virtual void finished(const Node& node, const Variable& gradient);
 
 private:
     Observer* const outer_;

@@ -47,6 +47,11 @@ public:
         const Node& node = *tape_.nodes()[i];
         add(node, node, memo_[i].gradient, seed);
     }
+    ~Walk() {
+        if (told_) tell([&](Observer& each) { each.walked(tape_); });
+    }
+    Walk(const Walk&) = delete;
+    Walk& operator=(const Walk&) = delete;
 
     /// Asks for the gradient at position i.
     void need(std::size_t i) { memo_[i].asked = memo_[i].needed = memo_[i].shows = true; }
@@ -55,6 +60,10 @@ public:
     template <class Finished>
     void run(bool free_nodes, Finished finished) {
         find_the_way();
+        if (observer_) {
+            told_ = true;
+            tell([&](Observer& each) { each.walking(tape_, memo_.back().gradient); });
+        }
         for (std::size_t i = tape_.size(); i-- > 0;) {
             if (i >= ahead) ask_for(tape_.nodes()[i - ahead]);
             Variable g = std::move(memo_[i].gradient);
@@ -85,6 +94,11 @@ private:
             __builtin_prefetch(reinterpret_cast<const char*>(node) + offset, 1);
     }
 
+    template <class Tell>
+    void tell(const Tell& that) const {
+        for (Observer* each = observer_; each; each = each->outer()) that(*each);
+    }
+
     /// A node is on the way when one of its parents is, or when what it goes around shows its gradient.
     void find_the_way() {
         for (std::size_t i = 0; i < tape_.size(); ++i) {
@@ -110,7 +124,10 @@ private:
                 whole = std::move(other);
             }
         }
-        if (memo_[i].asked) finished(i, whole);
+        if (memo_[i].asked) {
+            tell([&](Observer& each) { each.finished(*tape_.nodes()[i], whole); });
+            finished(i, whole);
+        }
         if (memo_[i].around) pull_around(i, whole);
     }
 
@@ -120,7 +137,9 @@ private:
         const Node& node = *tape_.nodes()[i];
         const std::size_t around = tape_.bypassed(i);
         if (beside_.empty()) beside_.resize(tape_.size());
-        add(node, *tape_.nodes()[around], beside_[around], node.bypass->pull(g));
+        Variable gradient = node.bypass->pull(g);
+        tell([&](Observer& each) { each.went_around(node, gradient); });
+        add(node, *tape_.nodes()[around], beside_[around], std::move(gradient));
     }
 
     void pull(std::size_t i, Variable g) {
@@ -131,10 +150,9 @@ private:
         for (std::size_t p = 0; p < arity; ++p)
             any |= wanted_[p] = parents[p] != Tape::absent && memo_[parents[p]].needed;
         if (!any) return;
-        for (Observer* each = observer_; each; each = each->outer()) each->pulling(node, g);
+        tell([&](Observer& each) { each.pulling(node, g); });
         node.pull(std::move(g), wanted_.get(), gradients_.data());
-        for (Observer* each = observer_; each; each = each->outer())
-            each->pulled(node, wanted_.get(), gradients_.data());
+        tell([&](Observer& each) { each.pulled(node, wanted_.get(), gradients_.data()); });
         for (std::size_t p = 0; p < arity; ++p)
             if (wanted_[p]) add(node, *tape_.nodes()[parents[p]], memo_[parents[p]].gradient, std::move(gradients_[p]));
     }
@@ -176,6 +194,7 @@ private:
     Tape::List<Variable> gradients_;  // one node's, by argument
     std::unique_ptr<bool[]> wanted_;
     Observer* const observer_ = Observer::current();
+    bool told_ = false;  // the observers, that it began
 };
 
 }  // namespace

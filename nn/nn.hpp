@@ -2,6 +2,7 @@
 
 /// All of xtape::nn in one include.
 
+#include <xtape/nn/adversarial.hpp>
 #include <xtape/nn/convolution.hpp>
 #include <xtape/nn/dropout.hpp>
 #include <xtape/nn/embedding.hpp>

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/detect_anomaly.hpp>
+#include <xtape/autograd/random.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
@@ -41,6 +43,7 @@ FitLoop::FitLoop(FitOptions options, Index batches, Where where)
       batches_(batches) {
     check(options_.epochs >= 0, fmt::format("fit: epochs must not be negative: {}", options_.epochs), where);
     check(options_.patience >= 0, fmt::format("fit: patience must not be negative: {}", options_.patience), where);
+    check(!options_.detect_anomaly || options_.optimizer, "fit: detect_anomaly needs the optimizer", where);
     history_.metric = options_.metric;
     history_.held_out = options_.held_out;
 }
@@ -56,17 +59,49 @@ bool FitLoop::next_epoch() {
     return true;
 }
 
+/// Of the batch that has been added, or is being run.
+std::string FitLoop::place() const {
+    return fmt::format("epoch {}, batch {}{}", epoch_, batch_, batches_ > 0 ? fmt::format(" of {}", batches_) : "");
+}
+
+Score FitLoop::run(const std::function<Score()>& step) {
+    if (!options_.detect_anomaly) return step();
+    const ParameterList& parameters = options_.optimizer->parameters();
+    const auto healthy = [&] {
+        return std::all_of(parameters.begin(), parameters.end(), [](const auto& p) { return all_finite(p.array()); });
+    };
+    const Restore restore = snapshot_of(parameters)();
+    const Generator before = random::generator();
+    const Score score = step();
+    if (std::isfinite(score.loss) && healthy()) return score;
+
+    restore();
+    random::generator() = before;
+    ++batch_;  // as add() would
+    const std::string what =
+        fmt::format("fit: {} in {}",
+                    std::isfinite(score.loss) ? "a parameter is not finite after the step"
+                                              : fmt::format("the loss is {}", number_text(score.loss)),
+                    place());
+    try {
+        const DetectAnomaly guard(options_.names);
+        step();
+    } catch (const NonFiniteError& error) {
+        throw NonFiniteError(error.found(), what + "\n");
+    }
+    const bool again = !healthy();
+    restore();
+    throw Error(what + (again ? ", and loss and gradients are: the update made it so; a smaller learning rate may help"
+                              : ", and was when the step was run again: it does not do the same twice"),
+                where_);
+}
+
 void FitLoop::add(const Score& score) {
     most_batches_ = std::max(most_batches_, ++batch_);
-    if (!std::isfinite(score.loss)) {
-        const std::string of = batches_ > 0 ? fmt::format(" of {}", batches_) : "";
-        throw Error(
-            fmt::format(
-                "fit: the loss is {} in epoch {}, batch {}{}; a smaller learning rate or clipping the gradients "
-                "may help",
-                score.loss, epoch_, batch_, of),
-            where_);
-    }
+    if (!std::isfinite(score.loss))
+        throw Error(fmt::format("fit: the loss is {} in {}; a smaller learning rate or clipping the gradients may help",
+                                score.loss, place()),
+                    where_);
     detail::accumulate(running_, score, where_);
     progress_.batch(batch_, running_);
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/anomaly.hpp>
 #include <xtape/optim/bounce.hpp>
 #include <xtape/optim/history.hpp>
 #include <xtape/optim/optimizer.hpp>
@@ -56,6 +57,9 @@ struct FitOptions {
     Snapshot snapshot;   ///< when set, the best epoch's state is kept, and restored in the end
     RecordedLoss
         loss;  ///< with it and `optimizer`, a bouncing cost is answered with a learning rate: see suggest_step()
+    bool detect_anomaly =
+        false;            ///< run a step again that went wrong, to say where: see FitLoop::run; needs `optimizer`
+    VariableNames names;  ///< what it calls parameters: net.named_parameters()
     std::function<void(const Epoch&)> after_epoch;  ///< for schedules and one's own lines
     std::ostream* out = &std::cout;                 ///< of the progress; null: silence
     std::optional<bool> terminal;                   ///< whether `out` can redraw a line; found out when not set
@@ -71,6 +75,12 @@ public:
     /// Ends the epoch before, and begins the next; false when training is over. Throws ValueError after an epoch
     /// without batches, or when it should watch a metric and there is none.
     bool next_epoch();
+    /// step(), which makes one update. With `detect_anomaly`, and when its loss or a parameter after it is not finite, the
+    /// parameters and this thread's random generator are put back and it is run again under DetectAnomaly: throws
+    /// NonFiniteError naming epoch, batch, operation, line and element, Error when it was the update itself. The
+    /// parameters are then those from before the step; the optimiser's state is not. Costs a copy of the parameters and a
+    /// look at them for each step.
+    Score run(const std::function<Score()>& step);
     /// Takes a batch's result. Throws Error naming epoch and batch when the loss is not finite.
     void add(const Score& score);
     /// Says so when the cost bounced, restores the best weights; the history of all epochs.
@@ -80,6 +90,7 @@ private:
     void end_epoch();
     void compare(const Epoch& epoch);
     void look_back();
+    std::string place() const;
 
     FitOptions options_;
     Where where_;
@@ -113,12 +124,13 @@ void accumulate(Score& running, const Score& score, Where where);
 
 /// Trains: `step(batch)` makes one update and returns a Score, for every batch of every epoch. `batches` is anything
 /// that a range-for accepts anew each epoch; when it has a size(), that is the number of batches. Throws ValueError on
-/// options out of range and on an epoch without batches, Error naming epoch and batch when a loss is not finite.
+/// options out of range and on an epoch without batches, Error naming epoch and batch when a loss is not finite, which
+/// with `detect_anomaly` is a NonFiniteError that says where it came from.
 template <class Batches, class Step>
 History fit(const FitOptions& options, Batches&& batches, Step&& step, Where where = Where::here()) {
     FitLoop loop(options, detail::Count<std::decay_t<Batches>>::of(batches), where);
     while (loop.next_epoch()) {
-        for (auto&& batch : batches) loop.add(step(batch));
+        for (auto&& batch : batches) loop.add(loop.run([&] { return step(batch); }));
     }
     return loop.finish();
 }

@@ -65,6 +65,56 @@ BOOST_AUTO_TEST_CASE(hears_lists_and_joint_operations) {
     BOOST_TEST(listener.operations == (Names{"layer_norm", "concatenate"}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(hears_of_walks_and_their_results) {
+    struct Walks : Observer {
+        void walking(const Tape& tape, const Variable& seed) override {
+            heard.push_back("walk " + std::string(tape.nodes().back()->name) + to_string(seed.shape()));
+            under_way = &tape;
+        }
+        void walked(const Tape& tape) noexcept override {
+            BOOST_TEST(under_way == &tape);
+            heard.push_back("end");
+        }
+        void went_around(const Node& node, const Variable& g) override {
+            heard.push_back(std::string(node.name) + " around" + to_string(g.shape()));
+        }
+        void finished(const Node& node, const Variable& g) override {
+            heard.push_back(std::string(node.name) + " done" + to_string(g.shape()));
+        }
+        Names heard;
+        const Tape* under_way = nullptr;
+    };
+    const Parameter x = Array::filled({2, 3}, float32, 2);
+    Walks walks;
+    const Variable a = sigmoid(x), loss = sum(log(a));
+    grad(loss, x, a);
+    BOOST_TEST(walks.heard == (Names{"walk sum()", "log_sigmoid around(2, 3)", "sigmoid done(2, 3)",
+                                     "parameter done(2, 3)", "end"}),
+               boost::test_tools::per_element());
+    walks.heard.clear();
+    loss.backward();
+    BOOST_TEST(walks.heard == (Names{"walk sum()", "parameter done(2, 3)", "end"}), boost::test_tools::per_element());
+    walks.heard.clear();
+    BOOST_CHECK_THROW(loss.backward(), TapeError);
+    BOOST_TEST(walks.heard.empty());
+}
+
+BOOST_AUTO_TEST_CASE(constants_and_numbers_are_kept_for_those_who_look) {
+    const Parameter x = Array::filled({2}, float32, 2);
+    const Variable c = Variable(Array::filled({2}, float32, 3));
+    const auto constant_of = [](const Variable& y, std::size_t p) { return y.node()->arguments()[p].array(); };
+    BOOST_TEST((x + 5.0).node()->arity() == 1U);
+    BOOST_TEST(!constant_of(x + c, 1));
+    const KeepOutputs looking;
+    BOOST_TEST(constant_of(x + 5.0, 1).at(0) == 5);
+    BOOST_TEST(constant_of(5.0 - x, 0).at(0) == 5);
+    BOOST_TEST(constant_of(x + c, 1).at(1) == 3);
+    BOOST_TEST(constant_of(concatenate({c, x}), 0).at(1) == 3);
+    const Variable y = 2.0 * x;
+    BOOST_TEST(grad(sum(y), x).array().at(0) == 2);
+    BOOST_TEST(y.node()->output.at(0) == 4);
+}
+
 BOOST_AUTO_TEST_CASE(may_object) {
     struct Objector : Observer {
         void recorded(Node& node, const Array&) override {

@@ -137,15 +137,22 @@ Edge<Rule> last_use(Operand&& x, bool kept, Rule rule) {
     return keeping(kept ? std::move(x).variable() : Variable(Array(), std::move(x).node()), std::move(rule));
 }
 
-/// f(x, number) or f(number, x).
-template <class F, class Rule>
-Variable unary_operand(const char* op, Operand&& x, Where where, const F& f, Rule rule) {
-    if (x.owns()) return unary(op, std::move(x).variable(), where, f, std::move(rule));
+/// f(x, number) for I = 0, f(number, x) for I = 1.
+template <std::size_t I, class F, class Rule>
+Variable unary_operand(const char* op, Operand&& x, double number, Where where, const F& f, Rule rule) {
+    const bool shows_number = KeepOutputs::active();
+    if (x.owns() && !shows_number) return unary(op, std::move(x).variable(), where, f, std::move(rule));
     const Variable& in = x.variable();
     auto dx = on(in, std::move(rule));
     Array y = Array::uninitialized(in.shape(), in.dtype());
     kernels::map_into(y, f, in.array());
-    return record(op, where, std::move(y), std::move(dx));
+    if (!shows_number) return record(op, where, std::move(y), std::move(dx));
+    const auto pass = [](Variable g) { return g; };
+    auto constant = on(Variable(number, in.dtype()), pass);
+    if constexpr (I == 0)
+        return record(op, where, std::move(y), std::move(dx), std::move(constant));
+    else
+        return record(op, where, std::move(y), std::move(constant), std::move(dx));
 }
 
 }  // namespace detail
@@ -159,15 +166,15 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
     if (right.is_scalar()) {
         const double s = right.scalar();
         on(NodePtr(), std::move(rule_b));
-        return detail::unary_operand(
-            op, std::move(left), where, [&](auto v) { return f(v, kernels::like(v, s)); },
+        return detail::unary_operand<0>(
+            op, std::move(left), s, where, [&](auto v) { return f(v, kernels::like(v, s)); },
             detail::with_number(std::move(rule_a), s));
     }
     if (left.is_scalar()) {
         const double s = left.scalar();
         on(NodePtr(), std::move(rule_a));
-        return detail::unary_operand(
-            op, std::move(right), where, [&](auto v) { return f(kernels::like(v, s), v); },
+        return detail::unary_operand<1>(
+            op, std::move(right), s, where, [&](auto v) { return f(kernels::like(v, s), v); },
             detail::with_number(std::move(rule_b), s));
     }
     match_dtypes(op, left, right, where);
@@ -175,7 +182,8 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
     const bool to_a = a.requires_grad() && recording(), to_b = b.requires_grad() && recording();
     if (!to_a) on(NodePtr(), std::move(rule_a));
     if (!to_b) on(NodePtr(), std::move(rule_b));
-    const bool keeps_a = to_b && detail::uses_other<RuleB>, keeps_b = to_a && detail::uses_other<RuleA>;
+    const bool keeps_a = to_b && (detail::uses_other<RuleB> || (!to_a && KeepOutputs::active()));
+    const bool keeps_b = to_a && (detail::uses_other<RuleA> || (!to_b && KeepOutputs::active()));
     const Shape shape = a.shape() == b.shape() ? a.shape() : shapes::broadcast(op, a.shape(), b.shape(), where);
     const bool a_broadcasts = a.shape() != shape, b_broadcasts = b.shape() != shape;
 

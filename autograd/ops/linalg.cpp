@@ -19,9 +19,7 @@ namespace xtape {
 namespace {
 
 /// x with its array only if other's gradient needs that.
-Variable value_for(const Variable& other, const Variable& x) {
-    return other.requires_grad() ? x : Variable(Array(), x.node());
-}
+Variable value_for(const Variable& other, const Variable& x) { return other.requires_grad() ? x : without_value(x); }
 
 /// C = op(A) op(B) over the last two axes, batch axes broadcast. Its gradients are again such products with other
 /// flags, so that nothing is ever transposed in memory:
@@ -133,7 +131,7 @@ Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
     if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
         const bool to_x = x.requires_grad(), to_w = w.requires_grad();
         const auto done_with = [](Variable& argument, bool kept) {
-            return kept ? std::move(argument) : Variable(Array(), std::move(argument).node());
+            return kept ? std::move(argument) : without_value(argument);
         };
         if (then == Then::sigmoid) {
             NodePtr node(

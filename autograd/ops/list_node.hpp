@@ -20,7 +20,7 @@ public:
     ListNode(const char* op, Where at, const Array& y, const std::vector<Variable>& arguments, Rule rule)
         : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
         arguments_.reserve(arguments.size());
-        for (const Variable& x : arguments) arguments_.emplace_back(Array(), x.node());
+        for (const Variable& x : arguments) arguments_.push_back(without_value(x));
         keeps(arguments_.data(), arguments_.size());
     }
 
