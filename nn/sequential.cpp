@@ -53,6 +53,8 @@ std::string with_layer(const char* what, std::size_t position, const Step& step)
 }
 
 Variable call(Step& step, std::size_t position, Variable x, Where where) {
+    const PartScope scope(step.module() ? static_cast<const void*>(step.module()) : &step,
+                          [&] { return fmt::format("{}: {}", position, step.describe()); });
     try {
         return step(std::move(x), where);
     } catch (const ShapeError& error) {
@@ -73,23 +75,34 @@ Layer* exactly(const Step& step) {
 
 /// Calls the steps from `first` on that are one operation together. Says how many those were, 0 if there are none.
 std::size_t call_merged(const std::vector<Step>& steps, std::size_t first, Variable& x, Where where) {
-    if (first + 1 >= steps.size()) return 0;
+    // Whoever keeps outputs looks at each step by itself.
+    if (first + 1 >= steps.size() || KeepOutputs::active()) return 0;
+    const auto label = [&](std::size_t count) {
+        return [&steps, first, count] {
+            std::string text = fmt::format("{}: {}", first, steps[first].describe());
+            for (std::size_t i = first + 1; i < first + count; ++i) text += " + " + steps[i].describe();
+            return text;
+        };
+    };
     try {
         // A further layer asks for a sigmoid's value only; a loss or whoever called may recognise it by its argument.
         if (first + 2 < steps.size() && steps[first + 1].function() == sigmoid && exactly<Linear>(steps[first + 2])) {
             const auto* linear = exactly<Linear>(steps[first]);
             if (!linear) return 0;
+            const PartScope scope(linear, label(2));
             x = linear->with_sigmoid(x, where);
             return 2;
         }
         if (steps[first + 1].function() != relu) return 0;
         if (const auto* linear = exactly<Linear>(steps[first])) {
+            const PartScope scope(linear, label(2));
             x = linear->with_relu(x, where);
             return 2;
         }
         const auto* pool = first + 2 < steps.size() ? exactly<MaxPool2d>(steps[first + 2]) : nullptr;
         const bool pooled = pool && pool->halves();
         const auto call_with = [&](auto& layer) {
+            const PartScope scope(&layer, label(pooled ? 3 : 2));
             x = pooled ? layer.with_relu_max_pool(x, where) : layer.with_relu(x, where);
             return std::size_t{pooled ? 3U : 2U};
         };
