@@ -91,7 +91,7 @@ std::ostream& operator<<(std::ostream& out, const Table& table);
 
 /// The same as a graph in the language of Graphviz: parameters are blue cylinders, constants grey notes, operations boxes,
 /// what several operations use has a double border, what is computed around another operation (docs/recognised.md) a dashed
-/// edge to it; edges carry shapes, a box around operations is a layer. Throws TapeError when y is a constant.
+/// edge to it; edges between them carry shapes, a box around operations is a layer. Throws TapeError when y is a constant.
 std::string dot(const Variable& y, const Names& names = Names(), Where where = Where::here());
 
 /// Draws that into a file that ends in .svg or .png. Where Graphviz is not installed the text is written beside it, under

@@ -10,6 +10,7 @@
 
 #include <xtape/autograd/differences.hpp>
 #include <xtape/autograd/mathematics.hpp>
+#include <xtape/autograd/ops.hpp>
 
 namespace xtape::inspect::detail {
 
@@ -87,6 +88,15 @@ private:
 
     Expression constant(const Array& x) {
         if (x && x.size() == 1) return number(x.at(0));
+        if (x && names_.of_equal(x).empty()) {  // labels often come as 1 - y
+            const NoGrad nothing;
+            const Variable other = 1 - Variable(x.astype(float64));
+            if (!names_.of_equal(other.array()).empty()) {
+                Term term = *(number(1) - constant(other.array()));
+                term.value = Variable(x.astype(float64));
+                return std::make_shared<const Term>(std::move(term));
+            }
+        }
         std::string name = x ? names_.of_equal(x) : "";
         if (name.empty()) {
             const void* key = x ? kept_piece(x).identity : nullptr;
@@ -132,11 +142,13 @@ private:
     /// How far each operation's derivatives, as they are printed, are from central differences.
     void find_misfits() {
         Generator generator(1);
+        constexpr double rounding = 1e-12;
         misfit_.assign(tape_.size(), 0);
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
             const Array g = xtape::detail::uneven(tape_.nodes()[i]->shape, generator);
             const Written local = written(step(i, symbol("g", "g", Variable(g))));
+            const auto count = static_cast<double>(g.size());
             double gap = xtape::detail::inner(g, recording_.rate(i)),
                    size = xtape::detail::inner_abs(g, recording_.rate(i));
             for (std::size_t p = 0; p < local.gradients.size(); ++p) {
@@ -152,6 +164,7 @@ private:
                 }
                 gap -= xtape::detail::inner(gradient.array(), rate);
                 size += xtape::detail::inner_abs(gradient.array(), rate);
+                size += rounding * count * xtape::detail::largest(rate);  // where all derivatives are 0
             }
             if (misfit_[i]) misfit_[i] = size > 0 ? std::abs(gap) / size : 0;
         }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <xtape/autograd/casts.hpp>
 #include <xtape/autograd/inspect.hpp>
 #include <xtape/autograd/inspect_rules.hpp>
 #include <xtape/autograd/tape.hpp>
@@ -14,7 +15,29 @@
 /// The parts of a derivation.
 namespace xtape::inspect::detail {
 
-/// A tape recorded in float64 with all outputs kept, and how fast each value moves when all parameters move at once.
+/// The parameters that lead to a value, float64 for as long as this lives.
+class MovableLeaves {
+public:
+    explicit MovableLeaves(const Variable& y);
+    ~MovableLeaves();
+    MovableLeaves(const MovableLeaves&) = delete;
+    MovableLeaves& operator=(const MovableLeaves&) = delete;
+
+    /// To their values plus step times a direction of its own for each.
+    void move(double step);
+    const Array& direction(const Node* node) const;
+
+private:
+    struct Moved {
+        NodePtr node;
+        Array before, at, direction;
+        Leaf& leaf() const { return static_cast<Leaf&>(*node); }
+    };
+    std::vector<Moved> leaves_;
+};
+
+/// A tape recorded in float64 with all outputs kept, and how fast each value moves when all parameters move at once. While it
+/// lives the parameters are float64, and float32 constants may meet them.
 class Recording {
 public:
     Recording(const std::function<Variable()>& f, Where where);
@@ -25,6 +48,8 @@ public:
     const Array& rate(std::size_t i) const { return rates_[i]; }
 
 private:
+    AllowCasts casts_;
+    std::unique_ptr<MovableLeaves> leaves_;
     Variable y_;
     std::unique_ptr<Tape> tape_;
     std::vector<Array> values_;

@@ -74,7 +74,7 @@ std::string Derivation::text() const {
 std::string Derivation::latex() const { return align(values, false) + align(gradients, true); }
 
 std::string Derivation::latex_document() const {
-    return "\\documentclass{article}\n\\usepackage[a4paper,landscape,margin=15mm]{geometry}\n"
+    return "\\documentclass{article}\n\\usepackage[a4paper,margin=15mm]{geometry}\n"
            "\\usepackage{amsmath,amssymb}\n\\pagestyle{empty}\n\\allowdisplaybreaks\n\\begin{document}\n" +
            latex() + "\\end{document}\n";
 }

@@ -26,21 +26,26 @@ Variable exchanged(const Variable& x) {
     return permute(x, axes);
 }
 
-/// x with axes of size 1 put in where a shape has more, if there is but one way.
-Variable spread_to(const Variable& x, const Shape& shape) {
-    if (x.size() == 1) return broadcast_to(reshape(x, {}), shape);
-    if (x.rank() == shape.rank()) return broadcast_to(x, shape);
+/// `to` with ones in place of the axes that `from` has not, in every way that there is.
+std::vector<Shape> ways_to_spread(const Shape& from, const Shape& to) {
     std::vector<Shape> ways;
-    for (unsigned kept = 0; kept < (1U << static_cast<unsigned>(shape.rank())); ++kept) {
-        Shape with_ones = shape, without;
-        for (Index i = 0; i < shape.rank(); ++i) {
+    for (unsigned kept = 0; kept < (1U << static_cast<unsigned>(to.rank())); ++kept) {
+        Shape with_ones = to, without;
+        for (Index i = 0; i < to.rank(); ++i) {
             if (kept >> static_cast<unsigned>(i) & 1U)
-                without.push_back(shape[i]);
+                without.push_back(to[i]);
             else
                 with_ones[i] = 1;
         }
-        if (without == x.shape()) ways.push_back(with_ones);
+        if (without == from && std::find(ways.begin(), ways.end(), with_ones) == ways.end()) ways.push_back(with_ones);
     }
+    return ways;
+}
+
+Variable spread_to(const Variable& x, const Shape& shape) {
+    if (x.size() == 1) return broadcast_to(reshape(x, {}), shape);
+    if (x.rank() == shape.rank()) return broadcast_to(x, shape);
+    const auto ways = ways_to_spread(x.shape(), shape);
     return ways.size() == 1 ? broadcast_to(reshape(x, ways[0]), shape) : Variable();
 }
 
@@ -127,6 +132,10 @@ Expression spread(const Expression& a, const Shape& shape) {
     const Expression& inner = is(a, Kind::spread) && is_number(a) ? a->parts[0] : a;
     Term result{Kind::spread, "", "", 0, {}, {inner}, {}, shape};
     return std::make_shared<const Term>(std::move(result));
+}
+
+bool spreads_in_one_way(const Shape& from, const Shape& to) {
+    return from.count() == 1 || from.rank() == to.rank() || ways_to_spread(from, to).size() == 1;
 }
 
 Expression summed(const Expression& a, const Shape& from, const Shape& to) {

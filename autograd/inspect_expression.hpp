@@ -62,6 +62,8 @@ Expression call(const std::string& text, const std::string& latex, std::vector<E
 /// Repeated to a shape, or summed to one; nothing is printed where that is a number's or changes nothing.
 Expression spread(const Expression& a, const Shape& shape);
 Expression summed(const Expression& a, const Shape& from, const Shape& to);
+/// Whether shapes alone say how: axes that a sum took away might have been several.
+bool spreads_in_one_way(const Shape& from, const Shape& to);
 /// Prints as `a` does, but is evaluated in another way.
 Expression said(const Expression& a, std::function<Variable()> evaluation);
 

@@ -30,10 +30,12 @@ std::string sizes_of(const Shape& shape) {
 
 /// The first line in bold, the others small and grey.
 std::string label_of(const std::string& title, const std::vector<std::string>& lines) {
-    std::string text = "<b>" + title + "</b>";
+    std::string text = "<<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\"><tr><td><b>" + title +
+                       "</b></td></tr>";
     for (const std::string& line : lines)
-        if (!line.empty()) text += fmt::format("<br/><font point-size=\"9\" color=\"#5f6b7a\">{}</font>", line);
-    return "<" + text + ">";
+        if (!line.empty())
+            text += fmt::format("<tr><td><font point-size=\"9\" color=\"#5f6b7a\">{}</font></td></tr>", line);
+    return text + "</table>>";
 }
 
 using Chain = std::vector<const Part*>;
@@ -128,16 +130,20 @@ private:
         for (std::size_t p = 0; p < tape_.arity(i); ++p) {
             const std::uint32_t parent = tape_.parents(i)[p];
             if (parent != Tape::absent) {
-                edges_.push_back(
-                    fmt::format("n{} -> n{} [label=\" {}\"];", parent, i, sizes_of(tape_.nodes()[parent]->shape)));
-                if (tape_.is_leaf(parent)) settle(homes_, parent, home);
+                if (tape_.is_leaf(parent)) {  // whose own label has the shape
+                    edges_.push_back(fmt::format("n{} -> n{};", parent, i));
+                    settle(homes_, parent, home);
+                } else {
+                    edges_.push_back(fmt::format("n{} -> n{} [weight=20, label=\" {}\"];", parent, i,
+                                                 sizes_of(tape_.nodes()[parent]->shape)));
+                }
             } else {
                 add_constant_edge(i, p, home);
             }
         }
         if (const std::uint32_t around = tape_.bypassed(i); around != Tape::absent)
-            edges_.push_back(
-                fmt::format("n{} -> n{} [style=dashed, arrowhead=empty, label=\" in place of\"];", around, i));
+            edges_.push_back(fmt::format(
+                "n{} -> n{} [style=dashed, arrowhead=empty, weight=0, label=\" in place of\"];", around, i));
     }
 
     void add_constant_edge(std::size_t i, std::size_t p, const Chain& home) {
@@ -147,8 +153,7 @@ private:
         const void* key = array ? kept_piece(array).identity : static_cast<const void*>(&tape_.parents(i)[p]);
         const auto [at, is_new] = constants_.try_emplace(key, Constant{id, names_.of(array), array, home});
         if (!is_new) at->second.home = common(at->second.home, home);
-        edges_.push_back(
-            fmt::format("{} -> n{} [label=\" {}\"];", at->second.id, i, array ? sizes_of(array.shape()) : ""));
+        edges_.push_back(fmt::format("{} -> n{};", at->second.id, i));
     }
 
     static void settle(std::map<std::size_t, Chain>& homes, std::size_t i, const Chain& home) {

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/casts.hpp>
 #include <xtape/autograd/differences.hpp>
 #include <xtape/autograd/inspect_derivation.hpp>
 
@@ -29,46 +28,6 @@ private:
     Generator start_;
 };
 
-/// The parameters that lead to y, float64 for as long as it lives.
-class Leaves {
-public:
-    explicit Leaves(const Variable& y) {
-        const Tape tape(y);
-        Generator generator;
-        for (std::size_t i = 0; i < tape.size() && tape.is_leaf(i); ++i) {
-            auto& leaf = static_cast<Leaf&>(*tape.nodes()[i]);
-            held_.push_back({NodePtr(&leaf), leaf.value, leaf.value.astype(float64), uneven(leaf.shape, generator)});
-            leaf.dtype = float64;
-        }
-        move(0);
-    }
-    ~Leaves() {
-        for (Moved& each : held_) {
-            each.leaf().value = each.before;
-            each.leaf().dtype = each.before.dtype();
-        }
-    }
-    Leaves(const Leaves&) = delete;
-    Leaves& operator=(const Leaves&) = delete;
-
-    void move(double step) {
-        for (Moved& each : held_) each.leaf().value = plus(each.at, step, each.direction);
-    }
-    const Array& direction(const Node* node) const {
-        for (const Moved& each : held_)
-            if (each.node.get() == node) return each.direction;
-        throw TapeError("derivation: the function uses other parameters at another call");
-    }
-
-private:
-    struct Moved {
-        NodePtr node;
-        Array before, at, direction;
-        Leaf& leaf() const { return static_cast<Leaf&>(*node); }
-    };
-    std::vector<Moved> held_;
-};
-
 Array value_of(const Node& node) {
     const auto* leaf = dynamic_cast<const Leaf*>(&node);
     return leaf ? leaf->value : node.output;
@@ -84,6 +43,34 @@ bool same_operations(const Tape& a, const Tape& b) {
 
 }  // namespace
 
+MovableLeaves::MovableLeaves(const Variable& y) {
+    const Tape tape(y);
+    Generator generator;
+    for (std::size_t i = 0; i < tape.size() && tape.is_leaf(i); ++i) {
+        auto& leaf = static_cast<Leaf&>(*tape.nodes()[i]);
+        leaves_.push_back({NodePtr(&leaf), leaf.value, leaf.value.astype(float64), uneven(leaf.shape, generator)});
+        leaf.dtype = float64;
+    }
+    move(0);
+}
+
+MovableLeaves::~MovableLeaves() {
+    for (Moved& each : leaves_) {
+        each.leaf().value = each.before;
+        each.leaf().dtype = each.before.dtype();
+    }
+}
+
+void MovableLeaves::move(double step) {
+    for (Moved& each : leaves_) each.leaf().value = plus(each.at, step, each.direction);
+}
+
+const Array& MovableLeaves::direction(const Node* node) const {
+    for (const Moved& each : leaves_)
+        if (each.node.get() == node) return each.direction;
+    throw TapeError("derivation: the function uses other parameters at another call");
+}
+
 Recording::Recording(const std::function<Variable()>& f, Where where) {
     if (!recording()) throw TapeError("derivation: nothing is recorded while a NoGrad lives", where);
     const Repeated repeated(f);
@@ -91,16 +78,15 @@ Recording::Recording(const std::function<Variable()>& f, Where where) {
     if (!first.requires_grad()) throw TapeError("derivation: the value is a constant, nothing was recorded", where);
     unit_seed(first, where);  // one number, or an error
 
-    const AllowCasts casts;
     const KeepOutputs outputs;
     constexpr double step = 1e-4;
-    Leaves leaves(first);
+    leaves_ = std::make_unique<MovableLeaves>(first);
     std::vector<Variable> moved;
     for (const double at : {-step, step, -step / 2, step / 2}) {
-        leaves.move(at);
+        leaves_->move(at);
         moved.push_back(repeated());
     }
-    leaves.move(0);
+    leaves_->move(0);
     y_ = repeated();
     tape_ = std::make_unique<Tape>(y_);
     const Tape tapes[] = {Tape(moved[0]), Tape(moved[1]), Tape(moved[2]), Tape(moved[3])};
@@ -112,7 +98,7 @@ Recording::Recording(const std::function<Variable()>& f, Where where) {
         const Node* node = tape_->nodes()[i];
         values_.push_back(value_of(*node));
         if (tape_->is_leaf(i)) {
-            rates_.push_back(leaves.direction(node));
+            rates_.push_back(leaves_->direction(node));
             continue;
         }
         Array z[4], rate = Array::uninitialized(node->shape, float64);

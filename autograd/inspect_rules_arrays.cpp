@@ -87,9 +87,15 @@ Written correlated_block(S s) {
     return result;
 }
 
+/// g back to the shape of what was summed.
+Expression spread_back(S s, const Expression& g) {
+    const Expression printed = spread(g, s.shapes[0]);
+    return spreads_in_one_way(s.node.shape, s.shapes[0]) ? printed : by_rule(s, 0, printed);
+}
+
 Written mean_of(S s) {
     const double count = static_cast<double>(s.shapes[0].count()) / static_cast<double>(s.node.shape.count());
-    return {named("mean", s.x[0]), {spread(s.g / number(count), s.shapes[0])}};
+    return {named("mean", s.x[0]), {spread_back(s, s.g / number(count))}};
 }
 
 Written softmax_of(S s) {
@@ -119,8 +125,13 @@ Expression by_rule_unless_plain(const Step& s, std::size_t p, const Expression& 
 void add_arrays(WrittenOperations& t) {
     t["matmul"] = matrix_product;
     t["linear"] = affine;
+    t["dot"] = [](S s) { return Written{form("{} · {}", "{} \\cdot {}", s.x), {s.g * s.x[1], s.g * s.x[0]}}; };
+    t["outer"] = [](S s) {
+        return Written{product(s.x[0], transposed(s.x[1])),
+                       {by_rule(s, 0, product(s.g, s.x[1])), by_rule(s, 1, product(transposed(s.g), s.x[0]))}};
+    };
     t["linear_sigmoid"] = affine_sigmoid;
-    t["sum"] = [](S s) { return Written{named("sum", s.x[0]), {spread(s.g, s.shapes[0])}}; };
+    t["sum"] = [](S s) { return Written{named("sum", s.x[0]), {spread_back(s, s.g)}}; };
     t["mean"] = mean_of;
     t["var"] = [](S s) {
         const Expression deviation = s.x[0] - named("mean", s.x[0]);

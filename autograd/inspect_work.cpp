@@ -79,6 +79,10 @@ Work work_of(const Node& node) {
     double largest = count_of(node.shape);
     const double size = node.dtype == float32 ? sizeof(float) : sizeof(double);
     work.bytes = size * count_of(node.shape);
+    if (is_one_of(node.name, {"reshape", "flatten", "squeeze", "expand_dims"})) {  // the same elements
+        work.bytes = 0;
+        return work;
+    }
     for (std::size_t p = 0; p < node.arity(); ++p)
         if (const auto shape = shape_of(node, p)) {
             const Variable& argument = node.arguments()[p];

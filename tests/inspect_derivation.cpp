@@ -205,21 +205,23 @@ BOOST_AUTO_TEST_CASE(every_operation_is_written_and_right) {
                 std::vector<Parameter> parameters;
                 for (const Variable& x : sample.inputs) parameters.emplace_back(x.array());
                 const auto f = [&] {
-                    const Variable y = sample.call(Inputs(parameters.begin(), parameters.end()));
+                    const Variable y = astype(sample.call(Inputs(parameters.begin(), parameters.end())), float64);
                     Generator generator(3);
                     return sum(y * Variable(random::uniform(y.shape(), 0.5, 1.5, generator, float64)));
                 };
                 const Variable y = f();
                 if (!y.requires_grad() || y.size() == 0) continue;
                 const Tape tape(y);
+                bool single = false;  // differences drown in its rounding
                 for (const Node* node : tape.nodes()) {
                     if (node->arity() == 0) continue;
                     seen.insert(node->name);
+                    single |= node->dtype == float32;
                     BOOST_TEST((bare.count(node->name) || inspect::detail::is_written_out(node->name)), node->name);
                 }
                 const inspect::Names names;
                 const auto derivation = inspect::derivation(f, names);
-                BOOST_TEST(derivation.checked(1e-5), derivation.text());
+                BOOST_TEST(derivation.checked(single ? 1e-3 : 1e-5), derivation.text());
             }
         }
     for (const std::string& op : bare) BOOST_TEST((seen.count(op) && !inspect::detail::is_written_out(op)), op);
