@@ -10,6 +10,7 @@
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/custom.hpp>
 #include <xtape/autograd/hooks.hpp>
+#include <xtape/autograd/inspect.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/strict.hpp>

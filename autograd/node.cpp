@@ -47,6 +47,14 @@ void Node::release() noexcept {
     doomed = nullptr;
 }
 
+void Node::keep(Kept& kept) const {
+    for (std::size_t i = 0; i < arity_; ++i) kept.add(first_argument_[i].array());
+    kept.add(output);
+    if (!bypass) return;
+    kept.add(bypass->operand.array());
+    bypass->keep(kept);
+}
+
 Leaf::Leaf(Array initial)
     : Node("parameter", {"", 0}, initial.shape(), initial.dtype(), 0), value(std::move(initial)) {}
 

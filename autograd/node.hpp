@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/kept.hpp>
 #include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/reference_count.hpp>
 #include <xtape/autograd/storage.hpp>
@@ -27,6 +28,13 @@ struct DeleteHooks {
 };
 
 }  // namespace detail
+
+inline KeptPiece kept_piece(const Variable& x) { return kept_piece(x.array()); }
+inline KeptPiece kept_piece(const Operand& x) {
+    return x.is_scalar() ? KeptPiece{nullptr, 0} : kept_piece(x.variable());
+}
+
+class SelfPrinting;
 
 /// One recorded operation: its parents and how a gradient of its output becomes gradients of theirs.
 class Node {
@@ -51,6 +59,12 @@ public:
     /// Lets go of everything kept for the rules; a later pull is a TapeError. Whoever walks takes the parents from the
     /// arguments. Overriders call this one.
     virtual void free() { freed = true; }
+
+    /// Adds what the node keeps alive: its arguments' arrays, its output and what rules captured. Overriders call this one.
+    virtual void keep(Kept& kept) const;
+
+    /// For operations that are written as mathematics by themselves: null for those that go by their name.
+    virtual const SelfPrinting* self_printing() const { return nullptr; }
 
 protected:
     /// For constructors: where the arguments are.
@@ -78,7 +92,7 @@ public:
         return number;
     }
 
-    const DType dtype;
+    DType dtype;
     bool freed = false;
     const char* const name;
     const Where where;
@@ -93,6 +107,8 @@ public:
         explicit Bypass(Variable x) : operand(std::move(x)) {}
         virtual ~Bypass() = default;
         virtual Variable pull(const Variable& g) const = 0;
+        /// Adds what its rule captured.
+        virtual void keep(Kept& kept) const = 0;
         Variable operand;
     };
     std::unique_ptr<Bypass> bypass;
@@ -124,6 +140,7 @@ public:
     explicit Leaf(Array initial);
     void pull(Variable, const bool*, Variable*) override {}
     void free() override {}  // a parameter outlives every tape
+    void keep(Kept& kept) const override { kept.add(value); }
 
     /// Adds to the gradient; safe from several threads.
     void accumulate(Array g);
@@ -166,9 +183,13 @@ Edge<Rule> on(const Variable& x, Rule rule) {
     return on(x.node(), std::move(rule));
 }
 
-/// An argument that no rule asks for, for a node to know its parent by; whoever looks on wants a constant's value.
-inline Variable without_value(const Variable& x) {
-    return !x.node() && KeepOutputs::active() ? x : Variable(Array(), x.node());
+/// The same for an argument that `other`'s rule captures: a constant's array is shown among the node's arguments too, so that
+/// whoever looks at the tape sees what it was.
+template <class Rule>
+Edge<Rule> on_factor(const Variable& x, const Variable& other, Rule rule) {
+    Edge<Rule> edge = on(x, std::move(rule));
+    if (!x.requires_grad() && other.requires_grad() && recording()) edge.argument = x;
+    return edge;
 }
 
 /// The same where something is recorded and x is done with; keeps its value too, for the rules or whoever recognises this.
@@ -176,6 +197,11 @@ template <class Rule>
 Edge<Rule> keeping(Variable x, Rule rule) {
     const bool wanted = x.requires_grad();
     return {std::move(x), wanted ? std::optional<Rule>(std::move(rule)) : std::nullopt};
+}
+
+/// An argument that no rule asks for, for a node to know its parent by; whoever looks on wants a constant's value.
+inline Variable without_value(const Variable& x) {
+    return !x.node() && KeepOutputs::active() ? x : Variable(Array(), x.node());
 }
 
 namespace detail {
@@ -211,6 +237,12 @@ public:
         Node::free();
         std::apply([](auto&... rule) { (rule.reset(), ...); }, rules_);
         y_ = {};
+    }
+
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        kept.add(y_);
+        std::apply([&](const auto&... rule) { ((rule ? kept.add_rule(*rule) : void()), ...); }, rules_);
     }
 
 private:

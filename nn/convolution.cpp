@@ -56,18 +56,21 @@ void Conv2d::check_input(const Variable& x, Where where) const {
 }
 
 Variable Conv2d::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(bias ? conv2d(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where)
                        : correlate2d(std::move(x), weight, stride_, padding_, dilation_, groups_, where));
 }
 
 Variable Conv2d::with_relu(Variable x, Where where) const {
+    const auto scope = calling();
     if (!bias) return relu((*this)(std::move(x), where), where);
     check_input(x, where);
     return called(conv2d_relu(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where));
 }
 
 Variable Conv2d::with_relu_max_pool(Variable x, Where where) const {
+    const auto scope = calling();
     if (!bias) return max_pool2d(with_relu(std::move(x), where), 2, {}, valid, where);
     check_input(x, where);
     return called(conv2d_relu_max_pool2d(std::move(x), weight, bias, stride_, padding_, dilation_, groups_, where));
@@ -104,6 +107,7 @@ ConvTranspose2d::ConvTranspose2d(Index in, Index out, Pair kernel, Pair stride, 
 }
 
 Variable ConvTranspose2d::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check::rank(*this, x, 4, "(N, C, H, W)", where);
     check::size(*this, x, 1, weight.array().shape(0), "channels (axis 1)", where);
     Variable y = conv_transpose2d(std::move(x), weight, stride_, padding_, output_padding_, dilation_, groups_, where);

@@ -14,6 +14,7 @@ Dropout::Dropout(double p, Generator& seeds, Where where) : p_(p) {
 }
 
 Variable Dropout::operator()(Variable x, Where where) {
+    const auto scope = calling();
     check::value(*this, x, where);
     if (!training || p_ == 0) return called(std::move(x));
     Variable kept(random::bernoulli(x.shape(), 1 - p_, generator_, x.dtype()));

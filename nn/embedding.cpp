@@ -14,6 +14,7 @@ Embedding::Embedding(Index count, Index width, Generator& generator, Where where
 }
 
 Variable Embedding::operator()(const IntArray& indices, Where where) const {
+    const auto scope = calling();
     const Index count = weight.array().shape(0);
     if (const Index bad = labels::first_outside(indices, count); bad >= 0)
         throw ShapeError(fmt::format("{}: the index at position {} must be in [0, {}): {}", describe(),

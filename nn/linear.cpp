@@ -17,17 +17,20 @@ Linear::Linear(Index in, Index out, bool with_bias, Generator& generator, Where 
 }
 
 Variable Linear::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(bias ? linear(std::move(x), weight, bias, where) : matmul(std::move(x), weight, where));
 }
 
 Variable Linear::with_relu(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(bias ? linear_relu(std::move(x), weight, bias, where)
                        : relu(matmul(std::move(x), weight, where), where));
 }
 
 Variable Linear::with_sigmoid(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(bias ? linear_sigmoid(std::move(x), weight, bias, where)
                        : sigmoid_in_place(matmul(std::move(x), weight, where), where));

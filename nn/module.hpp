@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/part.hpp>
 #include <xtape/autograd/variable.hpp>
 
 /// Modules: things with named parameters. A module lists its members once, in `visit`; everything else derives from
@@ -105,6 +106,11 @@ protected:
     Module& operator=(const Module&) = default;
     Module& operator=(Module&&) = default;
 
+    /// What a layer's call begins with, so that an Observer sees which operations belong to it:
+    /// `const auto scope = calling();`
+    PartScope calling() const {
+        return PartScope(this, [this] { return describe(); });
+    }
     /// What a layer returns its result through, so that summary() sees it.
     Variable called(Variable y) const;
 };

@@ -87,6 +87,7 @@ std::string BatchNorm::describe() const {
 }
 
 Variable BatchNorm1d::operator()(Variable x, Where where) {
+    const auto scope = calling();
     check::value(*this, x, where);
     if (x.rank() != 2 && x.rank() != 3)
         throw ShapeError(fmt::format("{}: the input must be (N, C) or (N, C, L): {} has {} axes", describe(),
@@ -96,6 +97,7 @@ Variable BatchNorm1d::operator()(Variable x, Where where) {
 }
 
 Variable BatchNorm2d::called_with(Variable x, Where where, Then then) {
+    const auto scope = calling();
     check::rank(*this, x, 4, "(N, C, H, W)", where);
     return called(normalized(std::move(x), where, then));
 }
@@ -122,6 +124,7 @@ LayerNorm::LayerNorm(const Shape& shape, double eps, bool affine, Where where) :
 }
 
 Variable LayerNorm::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check::value(*this, x, where);
     const Index first = x.rank() - shape_.rank();
     if (first < 0 || !std::equal(shape_.begin(), shape_.end(), x.shape().begin() + first))

@@ -28,6 +28,7 @@ MaxPool2d::MaxPool2d(Pair kernel, std::optional<Pair> stride, Padding padding, W
     : Pool2d("MaxPool2d", kernel, stride, padding, where) {}
 
 Variable MaxPool2d::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(max_pool2d(std::move(x), kernel_, stride_, padding_, where));
 }
@@ -42,6 +43,7 @@ AvgPool2d::AvgPool2d(Pair kernel, std::optional<Pair> stride, Padding padding, W
     : Pool2d("AvgPool2d", kernel, stride, padding, where) {}
 
 Variable AvgPool2d::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check_input(x, where);
     return called(avg_pool2d(std::move(x), kernel_, stride_, padding_, where));
 }

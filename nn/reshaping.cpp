@@ -10,6 +10,7 @@
 namespace xtape::nn {
 
 Variable Flatten::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check::value(*this, x, where);
     const Index start = start_axis_ < 0 ? start_axis_ + x.rank() : start_axis_;
     if (start < 0 || start >= x.rank())
@@ -36,6 +37,7 @@ Reshape::Reshape(const Shape& sample_shape, Where where) : sample_shape_(sample_
 }
 
 Variable Reshape::operator()(Variable x, Where where) const {
+    const auto scope = calling();
     check::value(*this, x, where);
     if (x.rank() == 0)
         throw ShapeError(fmt::format("{}: the input must have an axis of samples, and has rank 0", describe()), where);

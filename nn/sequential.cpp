@@ -54,6 +54,8 @@ std::string with_layer(const char* what, std::size_t position, const Step& step)
 }
 
 Variable call(Step& step, std::size_t position, Variable x, Where where) {
+    const PartScope scope(step.module() ? static_cast<const void*>(step.module()) : &step,
+                          [&] { return fmt::format("{}: {}", position, step.describe()); });
     try {
         return step(std::move(x), where);
     } catch (const ShapeError& error) {
@@ -87,6 +89,11 @@ std::size_t merged_with(const std::vector<Step>& steps, std::size_t first) {
 
 /// Calls what merged_with() has counted.
 Variable call_merged(const std::vector<Step>& steps, std::size_t first, std::size_t count, Variable x, Where where) {
+    const PartScope scope(steps[first].module(), [&] {
+        std::string text = fmt::format("{}: {}", first, steps[first].describe());
+        for (std::size_t i = first + 1; i < first + count; ++i) text += " + " + steps[i].describe();
+        return text;
+    });
     if (const auto* linear = exactly<Linear>(steps[first]))
         return steps[first + 1].function() == sigmoid ? linear->with_sigmoid(std::move(x), where)
                                                       : linear->with_relu(std::move(x), where);
@@ -101,8 +108,9 @@ Variable call_merged(const std::vector<Step>& steps, std::size_t first, std::siz
 
 Variable Sequential::run(std::size_t first, std::size_t last, Variable x, Where where) {
     CallLog* log = CallLog::current();
+    const bool one_by_one = log || KeepOutputs::active();  // somebody looks at each step by itself
     for (std::size_t i = first; i < last; ++i) {
-        if (const std::size_t count = log ? 1 : merged_with(steps_, i); count > 1) {
+        if (const std::size_t count = one_by_one ? 1 : merged_with(steps_, i); count > 1) {
             try {
                 x = call_merged(steps_, i, count, x, where);
                 i += count - 1;

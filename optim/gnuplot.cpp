@@ -1,92 +1,14 @@
 #include <xtape/optim/gnuplot.hpp>
 
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <memory>
-#include <system_error>
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/program.hpp>
 #include <xtape/optim/check.hpp>
 
 namespace xtape::optim {
-namespace {
-
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-/// A file without a name, gone when closed.
-File temporary_file() {
-    File file(std::tmpfile(), std::fclose);
-    if (!file) throw DataError(fmt::format("gnuplot: no temporary file: {}", std::system_category().message(errno)));
-    return file;
-}
-
-std::string contents(std::FILE* file) {
-    std::rewind(file);
-    std::string text(2000, '\0');
-    text.resize(std::fread(text.data(), 1, text.size(), file));
-    return text;
-}
-
-enum class Outcome { drawn, not_installed };
-
-/// Runs gnuplot on a script, in files rather than pipes, so that neither side can wait for the other.
-Outcome run_gnuplot(const std::string& script) {
-    const File in = temporary_file(), messages = temporary_file();
-    if (std::fwrite(script.data(), 1, script.size(), in.get()) != script.size() || std::fflush(in.get()) != 0)
-        throw DataError(fmt::format("gnuplot: cannot write the script: {}", std::system_category().message(errno)));
-    std::rewind(in.get());
-
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, fileno(in.get()), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files, fileno(messages.get()), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files, fileno(messages.get()), STDERR_FILENO);
-    char name[] = "gnuplot", no_startup_files[] = "-d";
-    char* arguments[] = {name, no_startup_files, nullptr};
-    pid_t process = 0;
-    const int failure = posix_spawnp(&process, name, &files, nullptr, arguments, environ);
-    posix_spawn_file_actions_destroy(&files);
-    if (failure == ENOENT || failure == EACCES || failure == ENOTDIR) return Outcome::not_installed;
-    if (failure != 0) throw DataError(fmt::format("gnuplot: {}", std::system_category().message(failure)));
-
-    int status = 0;
-    while (waitpid(process, &status, 0) < 0) {
-        if (errno != EINTR) throw DataError(fmt::format("gnuplot: {}", std::system_category().message(errno)));
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        throw DataError(fmt::format("gnuplot failed: {}", contents(messages.get())));
-    return Outcome::drawn;
-}
-
-void make_folder(const std::filesystem::path& path) {
-    if (!path.has_parent_path()) return;
-    std::error_code failure;
-    std::filesystem::create_directories(path.parent_path(), failure);
-    if (failure)
-        throw DataError(fmt::format("{}: cannot make the folder: {}", path.parent_path().string(), failure.message()));
-}
-
-void put_in_place(const std::filesystem::path& from, const std::filesystem::path& to) {
-    std::error_code failure;
-    std::filesystem::rename(from, to, failure);
-    if (failure) throw DataError(fmt::format("{}: cannot be written: {}", to.string(), failure.message()));
-}
-
-std::filesystem::path unfinished(const std::filesystem::path& path) {
-    return path.string() + fmt::format(".{}.part", getpid());
-}
-
-}  // namespace
-
 Index text_width(const std::string& text, double size) {
     return static_cast<Index>(0.6 * size * static_cast<double>(text.size())) + 1;
 }
@@ -108,16 +30,6 @@ std::string csv_cell(const std::string& text) {
         result += c;
     }
     return result + "\"";
-}
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-    make_folder(path);
-    const std::filesystem::path part = unfinished(path);
-    std::ofstream out(part, std::ios::binary);
-    out << text;
-    out.close();
-    if (!out) throw DataError(fmt::format("{}: cannot be written", path.string()));
-    put_in_place(part, path);
 }
 
 Figure::Figure(std::filesystem::path path, Index width, Index height, Where where)
@@ -154,10 +66,9 @@ void Figure::canvas() {
 }
 
 bool Figure::draw(const std::string& csv) {
-    make_folder(path_);
     const std::filesystem::path part = unfinished(path_);
     const std::string script = fmt::format("set output {}\n{}set output\n", quoted(part.string()), script_);
-    if (run_gnuplot(script) == Outcome::drawn) {
+    if (run_program({"gnuplot", "-d"}, script)) {  // -d: without the user's start-up files
         put_in_place(part, path_);
         return true;
     }

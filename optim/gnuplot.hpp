@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include <xtape/autograd/program.hpp>
 #include <xtape/autograd/shape.hpp>
 
 /// Pictures by gnuplot, which runs as a process of its own; where it is not installed, the numbers are written instead.
@@ -48,8 +49,5 @@ std::string quoted(const std::string& text);
 
 /// A text as a cell of a CSV file: in quotes when it holds a comma, a quote or a line end.
 std::string csv_cell(const std::string& text);
-
-/// Writes a whole file, through a temporary name, and makes its folder. Throws DataError.
-void write_text(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace xtape::optim

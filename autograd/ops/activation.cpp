@@ -55,15 +55,17 @@ Variable sigmoid_of_negative(Variable x, Where where) {
 }
 
 Variable sigmoid_beside(const Variable& complement, Variable x, Where where) {
-    return unary_remembered(sigmoid_name, std::move(x), where, Logistic(), [complement](Variable g, const Variable& s) {
-        return scaled_product(std::move(g), complement, s, 1);
-    });
+    return unary_remembered(
+        sigmoid_name, std::move(x), where, Logistic(),
+        holding([complement](Variable g, const Variable& s) { return scaled_product(std::move(g), complement, s, 1); },
+                complement));
 }
 
 Variable sigmoid_of_negative_beside(const Variable& complement, Variable x, Where where) {
     return unary_remembered(
         sigmoid_of_negative_name, std::move(x), where, LogisticOfNegative(),
-        [complement](Variable g, const Variable& s) { return scaled_product(std::move(g), complement, s, -1); });
+        holding([complement](Variable g, const Variable& s) { return scaled_product(std::move(g), complement, s, -1); },
+                complement));
 }
 
 Variable log_sigmoid(Variable x, Where where) {
@@ -129,7 +131,8 @@ Variable leaky_relu(Variable x, double slope, Where where) {
 }
 
 Variable elu(Variable x, double alpha, Where where) {
-    auto dx = on(x, [x, alpha](Variable g, const Variable& y) { return elu_slope(std::move(g), x, y, alpha); });
+    auto dx =
+        on(x, holding([x, alpha](Variable g, const Variable& y) { return elu_slope(std::move(g), x, y, alpha); }, x));
     Array y = kernels::map(std::move(x).array(), [alpha](auto v) {
         return xsimd::select(v > like(v, 0), v, like(v, alpha) * xsimd::expm1(v));
     });

@@ -51,7 +51,8 @@ Variable operator/(Operand a, Operand b) {
     if (is_one(a))
         if (auto quotient = one_by_one_plus_exp(a, b)) return *std::move(quotient);
     auto da = of_other([](Variable g, Operand divisor) { return std::move(g) / std::move(divisor); });
-    auto db = [b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); };
+    auto db =
+        holding([b](Variable g, const Variable& y) { return negative_quotient(std::move(g), y, b.variable()); }, b);
     return binary(
         "divide", std::move(a), std::move(b), [](auto x, auto y) { return x / y; }, std::move(da), std::move(db));
 }
@@ -82,12 +83,14 @@ B power(const B& x, const B& exponent, double scalar_exponent) {
 
 Variable pow(Operand a, Operand b) {
     const double exponent = b.is_scalar() ? b.scalar() : 0;
-    auto da = [a, b](Variable g) {
-        if (!b.is_scalar()) return std::move(g) * (b * pow(one_where_zero(a, b), b - 1.0));
-        if (b.scalar() == 0) return std::move(g) * 0.0;
-        return scaled_product(std::move(g), pow(a, b.scalar() - 1), b.scalar());
-    };
-    auto db = [a](Variable g, const Variable& y) { return std::move(g) * (y * logarithm(a)); };
+    auto da = holding(
+        [a, b](Variable g) {
+            if (!b.is_scalar()) return std::move(g) * (b * pow(one_where_zero(a, b), b - 1.0));
+            if (b.scalar() == 0) return std::move(g) * 0.0;
+            return scaled_product(std::move(g), pow(a, b.scalar() - 1), b.scalar());
+        },
+        a, b);
+    auto db = holding([a](Variable g, const Variable& y) { return std::move(g) * (y * logarithm(a)); }, a);
     return binary(
         "pow", std::move(a), std::move(b), [exponent](auto x, auto e) { return power(x, e, exponent); }, std::move(da),
         std::move(db));
@@ -100,14 +103,18 @@ Variable extremum(const char* op, Operand&& a, Operand&& b, const F& f) {
     auto share = [](const Operand& mine, const Operand& y) {  // 1 where y is mine
         return equal(mine, y);
     };
-    auto da = [a, b, share](const Variable& g, const Variable& y) {
-        const Variable mine = share(a, y);
-        return g * (mine - 0.5 * (mine * share(b, y)));
-    };
-    auto db = [a, b, share](const Variable& g, const Variable& y) {
-        const Variable mine = share(b, y);
-        return g * (mine - 0.5 * (mine * share(a, y)));
-    };
+    auto da = holding(
+        [a, b, share](const Variable& g, const Variable& y) {
+            const Variable mine = share(a, y);
+            return g * (mine - 0.5 * (mine * share(b, y)));
+        },
+        a, b);
+    auto db = holding(
+        [a, b, share](const Variable& g, const Variable& y) {
+            const Variable mine = share(b, y);
+            return g * (mine - 0.5 * (mine * share(a, y)));
+        },
+        a, b);
     return binary(op, std::move(a), std::move(b), f, std::move(da), std::move(db));
 }
 
@@ -133,8 +140,10 @@ Variable where(const Variable& condition, Operand left, Operand right) {
     const Array test = condition.array().astype(a.dtype());
     const Shape shape =
         shapes::broadcast("where", test.shape(), shapes::broadcast("where", a.shape(), b.shape(), at), at);
-    auto da = detail::on_broadcast<0>(a, shape, [condition](const Variable& g) { return where(condition, g, 0.0); });
-    auto db = detail::on_broadcast<1>(b, shape, [condition](const Variable& g) { return where(condition, 0.0, g); });
+    auto da = detail::on_broadcast<0>(
+        a, shape, holding([condition](const Variable& g) { return where(condition, g, 0.0); }, condition));
+    auto db = detail::on_broadcast<1>(
+        b, shape, holding([condition](const Variable& g) { return where(condition, 0.0, g); }, condition));
     Array y = kernels::map_broadcast(
         shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); },
         std::move(a).array(), std::move(b).array(), test);

@@ -17,11 +17,14 @@ namespace {
 /// (x - centre) factor + summand, which broadcast to x.
 Variable shifted_and_scaled(Variable x, const Variable& centre, const Variable& factor, const Variable& summand,
                             Where where) {
-    auto dx = on(x, [factor](const Variable& g) { return g * factor; });
+    auto dx = on(x, holding([factor](const Variable& g) { return g * factor; }, factor));
     auto dcentre =
-        on(centre, [factor, shape = centre.shape()](const Variable& g) { return sum_to(-g * factor, shape); });
+        on(centre,
+           holding([factor, shape = centre.shape()](const Variable& g) { return sum_to(-g * factor, shape); }, factor));
     auto dfactor =
-        on(factor, [x, centre, shape = factor.shape()](const Variable& g) { return sum_to(g * (x - centre), shape); });
+        on(factor,
+           holding([x, centre, shape = factor.shape()](const Variable& g) { return sum_to(g * (x - centre), shape); },
+                   x, centre));
     auto dsummand = on(summand, [shape = summand.shape()](const Variable& g) { return sum_to(g, shape); });
     const Shape shape = x.shape();
     Array y = kernels::map_broadcast(
@@ -31,11 +34,20 @@ Variable shifted_and_scaled(Variable x, const Variable& centre, const Variable& 
                   std::move(dsummand));
 }
 
+using kernels::Moments;
+using Codes = std::shared_ptr<const kernels::BlockCodes>;
+
+/// One byte for each output.
+KeptPiece kept_codes(const Codes& codes, Index outputs) {
+    return codes ? KeptPiece{codes->data(), static_cast<std::size_t>(outputs)} : KeptPiece{};
+}
+
 /// A batch normalised by its own statistics. `pull(g, moments)` are the gradients from one pass, `reaching(g)` is the gradient
 /// of the normalised numbers as an expression, for when it is recorded.
 template <class Pull, class Reaching>
 BatchNormalized record_batch(const char* op, kernels::Normalized normalized, const Variable& x, const Variable& weight,
-                             const Variable& bias, double eps, Where where, Pull pull, Reaching reaching) {
+                             const Variable& bias, double eps, Where where, Pull pull, Reaching reaching,
+                             const Variable& gated_by = {}, const Codes& codes = {}) {
     auto rule = [x, weight, moments = normalized.moments, eps, where, pull = std::move(pull),
                  reaching = std::move(reaching)](Variable g, const bool* wanted, Variable* out) {
         if (!recording()) return take_wanted(pull(std::move(g).array(), moments), wanted, out);
@@ -45,28 +57,30 @@ BatchNormalized record_batch(const char* op, kernels::Normalized normalized, con
         expand_gradients(reaching(g), x, weight, axes, meets, eps, where, wanted, out);
         if (wanted[2]) out[2] = reshape(out[2], {meets[0]}, where);
     };
-    return {record_joint<3>(op, where, std::move(normalized.y), {x, weight, bias}, std::move(rule)),
-            {Variable(normalized.moments.mean), Variable(normalized.moments.variance)}};
+    const Moments& moments = normalized.moments;
+    auto saying = holding(std::move(rule), x, weight, moments.mean, moments.variance, gated_by,
+                          kept_codes(codes, normalized.y.size()));
+    return {record_joint<3>(op, where, std::move(normalized.y), {x, weight, bias}, std::move(saying)),
+            {Variable(moments.mean), Variable(moments.variance)}};
 }
 
 void check_batch(const char* op, Variable& x, Variable& weight, Variable& bias, Where where) {
     check_affine(op, x, weight, bias, {channel_shape(op, x, where)[0]}, where);
 }
 
-using kernels::Moments;
-using Codes = std::shared_ptr<const kernels::BlockCodes>;
-
 // Adjoints of each other: gradients to the coded places, and values from there.
 Variable block_scatter(const Variable& g, const kernels::Windows& windows, const Codes& codes, Where where);
 Variable block_gather(const Variable& x, const kernels::Windows& windows, const Codes& codes, Where where);
 
 Variable block_scatter(const Variable& g, const kernels::Windows& windows, const Codes& codes, Where where) {
-    auto dg = on(g, [=](const Variable& h) { return block_gather(h, windows, codes, where); });
+    auto dg = on(g, holding([=](const Variable& h) { return block_gather(h, windows, codes, where); },
+                            kept_codes(codes, g.size())));
     return record("relu_max_pool2d_scatter", where, kernels::block_scatter(g.array(), windows, *codes), std::move(dg));
 }
 
 Variable block_gather(const Variable& x, const kernels::Windows& windows, const Codes& codes, Where where) {
-    auto dx = on(x, [=](const Variable& h) { return block_scatter(h, windows, codes, where); });
+    auto dx = on(x, holding([=](const Variable& h) { return block_scatter(h, windows, codes, where); },
+                            kept_codes(codes, x.shape()[0] * x.shape()[1] * windows.output_size())));
     return record("relu_max_pool2d_gather", where, kernels::block_gather(x.array(), windows, *codes), std::move(dx));
 }
 
@@ -97,7 +111,7 @@ BatchNormalized batch_norm_relu(Variable x, Variable weight, Variable bias, doub
     const auto reaching = [x, weight, bias, eps](const Variable& g) {
         return gate(g, Variable(kernels::batch_norm(x.array(), array_or_none(weight), array_or_none(bias), eps).y));
     };
-    return record_batch(name, std::move(normalized), x, weight, bias, eps, where, pull, reaching);
+    return record_batch(name, std::move(normalized), x, weight, bias, eps, where, pull, reaching, bias);
 }
 
 BatchNormalized batch_norm_relu_max_pool2d(Variable x, Variable weight, Variable bias, double eps, Where where) {
@@ -120,7 +134,7 @@ BatchNormalized batch_norm_relu_max_pool2d(Variable x, Variable weight, Variable
     const auto reaching = [windows, codes, where](const Variable& g) {
         return block_scatter(g, windows, codes, where);
     };
-    return record_batch(name, std::move(normalized), x, weight, bias, eps, where, pull, reaching);
+    return record_batch(name, std::move(normalized), x, weight, bias, eps, where, pull, reaching, bias, codes);
 }
 
 Variable batch_norm(Variable x, const BatchStatistics& given, Variable weight, Variable bias, double eps, Where where) {

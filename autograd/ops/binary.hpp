@@ -116,13 +116,15 @@ auto summed(Rule rule, bool broadcasts) {
             return to_argument(rule(std::move(g), Operand(in[1 - I])), in);
         };
     else if constexpr (wants_output<Rule>)
-        return [rule = std::move(rule), to_argument](Variable g, const Variable& y, Arguments in) {
-            return to_argument(rule(std::move(g), y), in);
-        };
+        return holding_as(
+            [rule = std::move(rule), to_argument](Variable g, const Variable& y, Arguments in) {
+                return to_argument(rule(std::move(g), y), in);
+            },
+            rule);
     else
-        return [rule = std::move(rule), to_argument](Variable g, Arguments in) {
-            return to_argument(rule(std::move(g)), in);
-        };
+        return holding_as([rule = std::move(rule),
+                           to_argument](Variable g, Arguments in) { return to_argument(rule(std::move(g)), in); },
+                          rule);
 }
 
 /// An edge whose gradient is summed back to the argument's shape from the operation's.

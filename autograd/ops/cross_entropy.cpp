@@ -38,14 +38,19 @@ Variable softmax_cross_entropy(Variable logits, const IntArray& labels, double l
     if (!logits.requires_grad() || !recording()) return Variable(y.losses);
 
     const auto kept = std::make_shared<const IntArray>(labels);
-    auto dz = on(logits, [z = logits, y, kept, label_smoothing, where](const Variable& g) {
-        if (!recording())
-            return Variable(kernels::cross_entropy_gradient(g.array(), z.array(), y, kept->data(), label_smoothing));
-        const Index classes = z.shape()[1];
-        const double share = label_smoothing / static_cast<double>(classes);
-        const Variable target = one_hot(*kept, classes, z.dtype(), where) * (1 - label_smoothing) + share;
-        return expand_dims(g, 1, where) * (softmax(z, 1, where) - target);
-    });
+    auto dz = on(logits, holding(
+                             [z = logits, y, kept, label_smoothing, where](const Variable& g) {
+                                 if (!recording())
+                                     return Variable(kernels::cross_entropy_gradient(g.array(), z.array(), y,
+                                                                                     kept->data(), label_smoothing));
+                                 const Index classes = z.shape()[1];
+                                 const double share = label_smoothing / static_cast<double>(classes);
+                                 const Variable target =
+                                     one_hot(*kept, classes, z.dtype(), where) * (1 - label_smoothing) + share;
+                                 return expand_dims(g, 1, where) * (softmax(z, 1, where) - target);
+                             },
+                             logits, y.losses, y.maxima, y.exponentials,
+                             KeptPiece{kept->data(), kept->size() * sizeof(std::int64_t)}));
     return record("softmax_cross_entropy", where, y.losses, std::move(dz));
 }
 

@@ -22,6 +22,7 @@ struct Positions {
     Shape shape;
 
     kernels::Places data() const { return indices->data(); }
+    KeptPiece kept() const { return {indices->data(), indices->size() * sizeof(std::int64_t)}; }
 };
 
 Shape shape_of(const char* op, const IntArray& indices, Where where) {
@@ -79,24 +80,27 @@ Array zeros(const Shape& shape, DType dtype) { return Array::filled(shape, dtype
 Variable take_checked(Variable x, const Positions& places, Index axis, Where where);
 
 Variable index_add_checked(Variable g, const Positions& places, const Shape& shape, Index axis, Where where) {
-    auto dg = on(g, [places, axis, where](const Variable& dx) { return take_checked(dx, places, axis, where); });
+    auto dg = on(g, holding([places, axis, where](const Variable& dx) { return take_checked(dx, places, axis, where); },
+                            places.kept()));
     Array sums = kernels::index_add(std::move(g).array(), places.data(), places.shape, shape, axis);
     return record("index_add", where, std::move(sums), std::move(dg));
 }
 
 Variable take_checked(Variable x, const Positions& places, Index axis, Where where) {
-    auto dx = on(x, [places, axis, shape = x.shape(), where](const Variable& g) {
-        return index_add_checked(g, places, shape, axis, where);
-    });
+    auto dx = on(x, holding([places, axis, shape = x.shape(),
+                             where](const Variable& g) { return index_add_checked(g, places, shape, axis, where); },
+                            places.kept()));
     return record("take", where, kernels::take(std::move(x).array(), places.data(), places.shape, axis), std::move(dx));
 }
 
 Variable scatter_add_checked(Variable x, Index axis, const Positions& places, Variable source, Where where);
 
 Variable gather_checked(Variable x, Index axis, const Positions& places, Where where) {
-    auto dx = on(x, [places, axis, shape = x.shape(), where](const Variable& g) {
-        return scatter_add_checked(zeros(shape, g.dtype()), axis, places, g, where);
-    });
+    auto dx = on(x, holding(
+                        [places, axis, shape = x.shape(), where](const Variable& g) {
+                            return scatter_add_checked(zeros(shape, g.dtype()), axis, places, g, where);
+                        },
+                        places.kept()));
     return record("gather", where, kernels::gather(std::move(x).array(), places.data(), places.shape, axis),
                   std::move(dx));
 }
@@ -104,7 +108,8 @@ Variable gather_checked(Variable x, Index axis, const Positions& places, Where w
 Variable scatter_add_checked(Variable x, Index axis, const Positions& places, Variable source, Where where) {
     auto dx = on(x, [](const Variable& g) { return g; });
     auto dsource =
-        on(source, [places, axis, where](const Variable& g) { return gather_checked(g, axis, places, where); });
+        on(source, holding([places, axis, where](const Variable& g) { return gather_checked(g, axis, places, where); },
+                           places.kept()));
     Array sums = kernels::scatter_add(std::move(x).array(), places.data(), source.array(), axis);
     return record("scatter_add", where, std::move(sums), std::move(dx), std::move(dsource));
 }

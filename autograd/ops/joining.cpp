@@ -57,11 +57,13 @@ Variable concatenate(const std::vector<Variable>& xs, Index axis, Where where) {
         ends.push_back((ends.empty() ? 0 : ends.back()) + part.shape()[along]);
     }
     return record_list("concatenate", where, kernels::concatenate(arrays, along), parts,
-                       [ends, along, where](const Variable& g, std::size_t i) {
-                           const Index start = i == 0 ? 0 : ends[i - 1];
-                           const kernels::Region part = part_of(g.shape(), along, start, ends[i] - start);
-                           return slice_region(g, part, part.count, where);
-                       });
+                       holding(
+                           [ends, along, where](const Variable& g, std::size_t i) {
+                               const Index start = i == 0 ? 0 : ends[i - 1];
+                               const kernels::Region part = part_of(g.shape(), along, start, ends[i] - start);
+                               return slice_region(g, part, part.count, where);
+                           },
+                           KeptPiece{}));
 }
 
 Variable stack(const std::vector<Variable>& xs, Index axis, Where where) {

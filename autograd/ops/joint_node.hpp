@@ -33,6 +33,11 @@ public:
         rule_.reset();
     }
 
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        if (rule_) kept.add_rule(*rule_);
+    }
+
 private:
     std::array<Variable, N> arguments_;
     std::optional<Rule> rule_;

@@ -90,6 +90,11 @@ public:
         y_ = {};
     }
 
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        kept.add(y_);
+    }
+
 private:
     std::array<Variable, 3> arguments_;  // X and W with their arrays where the other one's gradient needs that
     Array y_;
@@ -136,6 +141,7 @@ Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
         if (then == Then::sigmoid) {
             NodePtr node(
                 new SigmoidLayer(where, y.array(), {done_with(x, to_w), done_with(w, to_x), done_with(bias, false)}));
+            if (detail::looked_at()) detail::tell_recorded(*node, y.array());
             y = Variable(std::move(y).array(), std::move(node));
             return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
         }

@@ -35,6 +35,11 @@ public:
         rule_.reset();
     }
 
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        if (rule_) kept.add_rule(*rule_);
+    }
+
 private:
     std::vector<Variable> arguments_;
     std::optional<Rule> rule_;

@@ -66,7 +66,8 @@ Variable layer_norm(Variable x, const Shape& shape, Variable weight, Variable bi
         for (Index axis = leading; axis < x.rank(); ++axis) axes.push_back(axis);
         expand_gradients(g, x, weight, axes, shape, eps, where, wanted, out);
     };
-    return record_joint<3>("layer_norm", where, std::move(y), {x, weight, bias}, std::move(rule));
+    auto saying = holding(std::move(rule), x, weight, moments.mean, moments.variance);
+    return record_joint<3>("layer_norm", where, std::move(y), {x, weight, bias}, std::move(saying));
 }
 
 }  // namespace xtape

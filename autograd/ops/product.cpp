@@ -62,7 +62,7 @@ Variable prod_gradient(const Variable& x, const Shape& axes, const Variable& g, 
 
 Variable prod(Variable x, Axes axes, bool keepdims, Where where) {
     const Shape reduced = shapes::axes("prod", axes, x.rank(), where);
-    auto dx = on(x, [x, reduced, where](const Variable& g) { return prod_gradient(x, reduced, g, where); });
+    auto dx = on(x, holding([x, reduced, where](const Variable& g) { return prod_gradient(x, reduced, g, where); }, x));
     return record("prod", where, kernels::reduce_prod(std::move(x).array(), reduced, keepdims), std::move(dx));
 }
 

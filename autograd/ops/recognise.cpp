@@ -23,6 +23,7 @@ template <class Rule>
 struct BypassBy final : Node::Bypass {
     BypassBy(Variable x, Rule by) : Bypass(std::move(x)), rule(std::move(by)) {}
     Variable pull(const Variable& g) const override { return rule(g, operand); }
+    void keep(Kept& kept) const override { kept.add_rule(rule); }
     Rule rule;
 };
 
@@ -61,7 +62,7 @@ std::optional<Variable> one_plus_exp(const Operand& a, const Operand& b) {
         y.remember(one_plus_exp_name, z.array());
         return Variable(std::move(y));
     }
-    auto dz = keeping(std::move(z), [e = *x](const Variable& g) { return g * e; });
+    auto dz = keeping(std::move(z), holding([e = *x](const Variable& g) { return g * e; }, *x));
     return around(record(one_plus_exp_name, a.where(), std::move(y), std::move(dz)), *x,
                   [](const Variable& g, const Variable&) { return g; });
 }
@@ -98,9 +99,10 @@ std::optional<Variable> log1p_of_recognised(const Variable& x, Where where) {
 
 std::optional<Variable> log_loss_of_sigmoid(const Variable& a, const Variable& y, Where where) {
     if (function_of(a) != sigmoid_name || a.dtype() != y.dtype()) return std::nullopt;
-    return around(sigmoid_cross_entropy(argument_of(a), y, where), a, [y](const Variable& g, const Variable& operand) {
-        return g * ((1 - y) / (1 - operand) - y / operand);
-    });
+    return around(
+        sigmoid_cross_entropy(argument_of(a), y, where), a,
+        holding([y](const Variable& g, const Variable& operand) { return g * ((1 - y) / (1 - operand) - y / operand); },
+                y));
 }
 
 }  // namespace xtape

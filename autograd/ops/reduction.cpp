@@ -50,10 +50,12 @@ using Kernel = Array (*)(const Array&, const Shape&, bool);
 Variable extreme(const char* op, Kernel kernel, Variable x, const Axes& axes, bool keepdims, Where where) {
     const Reduced reduced(op, x, axes, where);
     require_elements(op, reduced.shape, reduced.axes, where);
-    auto dx = on(x, [reduced, x = x.detach()](const Variable& g, const Variable& y) {
-        const Variable chosen = equal(x, reduced.kept(y.detach()));
-        return chosen * (reduced.kept(g) / sum(chosen, reduced.axes, true, reduced.where));
-    });
+    auto dx = on(x, holding(
+                        [reduced, x = x.detach()](const Variable& g, const Variable& y) {
+                            const Variable chosen = equal(x, reduced.kept(y.detach()));
+                            return chosen * (reduced.kept(g) / sum(chosen, reduced.axes, true, reduced.where));
+                        },
+                        x));
     return record(op, where, kernel(std::move(x).array(), reduced.axes, keepdims), std::move(dx));
 }
 
@@ -97,10 +99,12 @@ Variable min(Variable x, Axes axes, bool keepdims, Where where) {
 // var: y = sum((x - mean)^2) / m;  dx = g (x - mean) 2 / m
 Variable var(Variable x, Axes axes, bool keepdims, Index ddof, Where where) {
     const Reduced reduced("var", x, axes, where);
-    auto dx = on(x, [reduced, x, ddof](const Variable& g) {
-        const Variable deviation = x - mean(x, reduced.axes, true, reduced.where);
-        return deviation * (reduced.kept(g) * 2 / std::max<Index>(0, reduced.count() - ddof));
-    });
+    auto dx = on(x, holding(
+                        [reduced, x, ddof](const Variable& g) {
+                            const Variable deviation = x - mean(x, reduced.axes, true, reduced.where);
+                            return deviation * (reduced.kept(g) * 2 / std::max<Index>(0, reduced.count() - ddof));
+                        },
+                        x));
     return record("var", where, kernels::reduce_variance(std::move(x).array(), reduced.axes, keepdims, ddof),
                   std::move(dx));
 }
@@ -108,11 +112,13 @@ Variable var(Variable x, Axes axes, bool keepdims, Index ddof, Where where) {
 // std: y = sqrt(var);  dx = g (x - mean) / (m y)
 Variable std(Variable x, Axes axes, bool keepdims, Index ddof, Where where) {
     const Reduced reduced("std", x, axes, where);
-    auto dx = on(x, [reduced, x, ddof](const Variable& g, const Variable& y) {
-        const Variable deviation = x - mean(x, reduced.axes, true, reduced.where);
-        const Variable slope = quotient_or_zero(g, y, reduced.where);
-        return deviation * (reduced.kept(slope) / std::max<Index>(0, reduced.count() - ddof));
-    });
+    auto dx = on(x, holding(
+                        [reduced, x, ddof](const Variable& g, const Variable& y) {
+                            const Variable deviation = x - mean(x, reduced.axes, true, reduced.where);
+                            const Variable slope = quotient_or_zero(g, y, reduced.where);
+                            return deviation * (reduced.kept(slope) / std::max<Index>(0, reduced.count() - ddof));
+                        },
+                        x));
     return record("std", where, kernels::reduce_deviation(std::move(x).array(), reduced.axes, keepdims, ddof),
                   std::move(dx));
 }
@@ -120,20 +126,23 @@ Variable std(Variable x, Axes axes, bool keepdims, Index ddof, Where where) {
 // norm: y = sqrt(sum(x^2));  dx = g x / y
 Variable norm(Variable x, Axes axes, bool keepdims, Where where) {
     const Reduced reduced("norm", x, axes, where);
-    auto dx = on(x, [reduced, x](const Variable& g, const Variable& y) {
-        return x * reduced.kept(quotient_or_zero(g, y, reduced.where));
-    });
+    auto dx = on(
+        x, holding([reduced, x](const Variable& g,
+                                const Variable& y) { return x * reduced.kept(quotient_or_zero(g, y, reduced.where)); },
+                   x));
     return record("norm", where, kernels::reduce_norm(std::move(x).array(), reduced.axes, keepdims), std::move(dx));
 }
 
 // logsumexp: y = log(sum(e^x));  dx = g e^(x - y), which is 0 where all x are -inf
 Variable logsumexp(Variable x, Axes axes, bool keepdims, Where where) {
     const Reduced reduced("logsumexp", x, axes, where);
-    auto dx = on(x, [reduced, x](const Variable& g, const Variable& y) {
-        const Variable nothing = equal(y.detach(), -std::numeric_limits<double>::infinity());
-        const Variable finite = masked_fill(y, nothing, 0, reduced.where);
-        return exp(x - reduced.kept(finite), reduced.where) * reduced.kept(g);
-    });
+    auto dx = on(x, holding(
+                        [reduced, x](const Variable& g, const Variable& y) {
+                            const Variable nothing = equal(y.detach(), -std::numeric_limits<double>::infinity());
+                            const Variable finite = masked_fill(y, nothing, 0, reduced.where);
+                            return exp(x - reduced.kept(finite), reduced.where) * reduced.kept(g);
+                        },
+                        x));
     return record("logsumexp", where, kernels::reduce_logsumexp(std::move(x).array(), reduced.axes, keepdims),
                   std::move(dx));
 }

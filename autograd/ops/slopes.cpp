@@ -28,8 +28,8 @@ B limited(const B& v, double bound) {
 }  // namespace
 
 Variable scaled_product(Variable a, Variable b, double factor) {
-    auto da = on(a, [b, factor](Variable h) { return scaled_product(std::move(h), b, factor); });
-    auto db = on(b, [a, factor](Variable h) { return scaled_product(std::move(h), a, factor); });
+    auto da = on(a, holding([b, factor](Variable h) { return scaled_product(std::move(h), b, factor); }, b));
+    auto db = on(b, holding([a, factor](Variable h) { return scaled_product(std::move(h), a, factor); }, a));
     Array y = in_one_pass([factor](auto u, auto v) { return like(u, factor) * u * v; }, std::move(a), std::move(b));
     return record("scaled_product", Where::here(), std::move(y), std::move(da), std::move(db));
 }
@@ -44,18 +44,21 @@ Variable scaled_product(Variable a, Variable b, Variable c, double factor) {
 }
 
 Variable negative_quotient(Variable a, Variable b, Variable divisor) {
-    auto da = on(a, [b, divisor](Variable h) { return negative_quotient(std::move(h), b, divisor); });
-    auto db = on(b, [a, divisor](Variable h) { return negative_quotient(std::move(h), a, divisor); });
-    auto dd = detail::on_broadcast<2>(divisor, a.shape(), [divisor](Variable h, const Variable& y) {
-        return negative_quotient(std::move(h), y, divisor);
-    });
+    auto da =
+        on(a, holding([b, divisor](Variable h) { return negative_quotient(std::move(h), b, divisor); }, b, divisor));
+    auto db =
+        on(b, holding([a, divisor](Variable h) { return negative_quotient(std::move(h), a, divisor); }, a, divisor));
+    auto dd = detail::on_broadcast<2>(
+        divisor, a.shape(),
+        holding([divisor](Variable h, const Variable& y) { return negative_quotient(std::move(h), y, divisor); },
+                divisor));
     Array y = in_one_pass([](auto u, auto v, auto d) { return -(u * v / d); }, std::move(a), std::move(b),
                           std::move(divisor));
     return record("negative_quotient", Where::here(), std::move(y), std::move(da), std::move(db), std::move(dd));
 }
 
 Variable gate(Variable g, const Variable& y, double slope) {
-    auto dg = on(g, [y = y.detach(), slope](Variable h) { return gate(std::move(h), y, slope); });
+    auto dg = on(g, holding([y = y.detach(), slope](Variable h) { return gate(std::move(h), y, slope); }, y));
     const auto closed = [](auto v, auto u) { return xsimd::select(u > like(u, 0), v, like(v, 0)); };
     const auto ajar = [slope](auto v, auto u) { return xsimd::select(u > like(u, 0), v, v * like(v, slope)); };
     Array out = slope == 0 ? in_one_pass(closed, std::move(g), y) : in_one_pass(ajar, std::move(g), y);
@@ -101,8 +104,8 @@ Variable huber_slope(Variable g, Variable a, Variable b, double delta) {
 }
 
 Variable tanh_slope(Variable g, Variable y) {
-    auto dg = on(g, [y](Variable h) { return tanh_slope(std::move(h), y); });
-    auto dy = on(y, [g, y](Variable h) { return scaled_product(std::move(h) * g, y, -2); });
+    auto dg = on(g, holding([y](Variable h) { return tanh_slope(std::move(h), y); }, y));
+    auto dy = on(y, holding([g, y](Variable h) { return scaled_product(std::move(h) * g, y, -2); }, g, y));
     const auto slope = [](auto v, auto u) { return v * (like(u, 1) - u * u); };
     Array out = in_one_pass(slope, std::move(g), std::move(y));
     return record("tanh_slope", Where::here(), std::move(out), std::move(dg), std::move(dy));
@@ -110,8 +113,9 @@ Variable tanh_slope(Variable g, Variable y) {
 
 Variable elu_slope(Variable g, const Variable& x, Variable y, double alpha) {
     const Variable below = x.detach();
-    auto dg = on(g, [below, y, alpha](Variable h) { return elu_slope(std::move(h), below, y, alpha); });
-    auto dy = on(y, [below, g](Variable h) { return where(below > 0, 0.0, std::move(h) * g); });
+    auto dg =
+        on(g, holding([below, y, alpha](Variable h) { return elu_slope(std::move(h), below, y, alpha); }, below, y));
+    auto dy = on(y, holding([below, g](Variable h) { return where(below > 0, 0.0, std::move(h) * g); }, below, g));
     const auto slope = [alpha](auto v, auto u, auto w) {
         return xsimd::select(u > like(u, 0), v, v * (w + like(w, alpha)));
     };

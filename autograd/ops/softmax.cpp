@@ -31,6 +31,11 @@ public:
         y_ = {};
     }
 
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        kept.add(y_);
+    }
+
     const Index axis;
 
 private:

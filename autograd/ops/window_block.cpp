@@ -19,10 +19,14 @@ using Codes = std::shared_ptr<const kernels::BlockCodes>;
 /// window_convolution.cpp) each face is the others' rule. The codes are constants, as the places of maxima are.
 struct Block : ConvolutionBlock {
     Codes codes;
+    Index samples;
     Where where;
 
-    Block(const ConvolutionBlock& block, Codes codes_, Where where_)
-        : ConvolutionBlock(block), codes(std::move(codes_)), where(where_) {}
+    Block(const ConvolutionBlock& block, Codes codes_, Index samples_, Where where_)
+        : ConvolutionBlock(block), codes(std::move(codes_)), samples(samples_), where(where_) {}
+
+    /// One byte for each output.
+    KeptPiece kept() const { return {codes->data(), static_cast<std::size_t>(output_shape(samples).count())}; }
 };
 
 Variable output_face(const Variable& x, const Variable& w, const Block& b);
@@ -30,22 +34,22 @@ Variable input_face(const Variable& g, const Variable& w, const Block& b);
 Variable kernel_face(const Variable& x, const Variable& g, const Block& b);
 
 Variable output_face(const Variable& x, const Variable& w, const Block& b) {
-    auto dx = on(x, [w, b](const Variable& g) { return input_face(g, w, b); });
-    auto dw = on(w, [x, b](const Variable& g) { return kernel_face(x, g, b); });
+    auto dx = on(x, holding([w, b](const Variable& g) { return input_face(g, w, b); }, w, b.kept()));
+    auto dw = on(w, holding([x, b](const Variable& g) { return kernel_face(x, g, b); }, x, b.kept()));
     return record("conv2d_relu_max_pool2d_output", b.where, kernels::block_output(x.array(), w.array(), b, *b.codes),
                   std::move(dx), std::move(dw));
 }
 
 Variable input_face(const Variable& g, const Variable& w, const Block& b) {
-    auto dg = on(g, [w, b](const Variable& h) { return output_face(h, w, b); });
-    auto dw = on(w, [g, b](const Variable& h) { return kernel_face(h, g, b); });
+    auto dg = on(g, holding([w, b](const Variable& h) { return output_face(h, w, b); }, w, b.kept()));
+    auto dw = on(w, holding([g, b](const Variable& h) { return kernel_face(h, g, b); }, g, b.kept()));
     return record("conv2d_relu_max_pool2d_input", b.where, kernels::block_input(g.array(), w.array(), b, *b.codes),
                   std::move(dg), std::move(dw));
 }
 
 Variable kernel_face(const Variable& x, const Variable& g, const Block& b) {
-    auto dx = on(x, [g, b](const Variable& h) { return input_face(g, h, b); });
-    auto dg = on(g, [x, b](const Variable& h) { return output_face(x, h, b); });
+    auto dx = on(x, holding([g, b](const Variable& h) { return input_face(g, h, b); }, g, b.kept()));
+    auto dg = on(g, holding([x, b](const Variable& h) { return output_face(x, h, b); }, x, b.kept()));
     return record("conv2d_relu_max_pool2d_kernel", b.where, kernels::block_kernel(x.array(), g.array(), b, *b.codes),
                   std::move(dx), std::move(dg));
 }
@@ -55,12 +59,12 @@ Variable bias_face(const Variable& g, const Block& b);
 Variable bias_spread(const Variable& bias, const Shape& shape, const Block& b);
 
 Variable bias_face(const Variable& g, const Block& b) {
-    auto dg = on(g, [shape = g.shape(), b](const Variable& h) { return bias_spread(h, shape, b); });
+    auto dg = on(g, holding([shape = g.shape(), b](const Variable& h) { return bias_spread(h, shape, b); }, b.kept()));
     return record("conv2d_relu_max_pool2d_bias", b.where, kernels::block_bias(g.array(), *b.codes), std::move(dg));
 }
 
 Variable bias_spread(const Variable& bias, const Shape& shape, const Block& b) {
-    auto dbias = on(bias, [b](const Variable& h) { return bias_face(h, b); });
+    auto dbias = on(bias, holding([b](const Variable& h) { return bias_face(h, b); }, b.kept()));
     return record("conv2d_relu_max_pool2d_bias_spread", b.where,
                   kernels::block_bias_spread(bias.array(), shape, *b.codes), std::move(dbias));
 }
@@ -84,10 +88,10 @@ Variable conv2d_relu_max_pool2d(Variable x, Variable w, Variable bias, Pair stri
     const bool recorded = recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad());
     if (!recorded) return Variable(kernels::convolution_block(x.array(), w.array(), bias.array(), block, nullptr));
     const auto codes = std::make_shared<kernels::BlockCodes>(block.output_shape(x.shape()[0]).count());
-    const Block b(block, codes, where);
-    auto dx = on(x, [w, b](const Variable& g) { return input_face(g, w, b); });
-    auto dw = on(w, [x, b](const Variable& g) { return kernel_face(x, g, b); });
-    auto dbias = on(bias, [b](const Variable& g) { return bias_face(g, b); });
+    const Block b(block, codes, x.shape()[0], where);
+    auto dx = on_factor(x, w, holding([w, b](const Variable& g) { return input_face(g, w, b); }, w, b.kept()));
+    auto dw = on_factor(w, x, holding([x, b](const Variable& g) { return kernel_face(x, g, b); }, x, b.kept()));
+    auto dbias = on(bias, holding([b](const Variable& g) { return bias_face(g, b); }, b.kept()));
     return record(name, where, kernels::convolution_block(x.array(), w.array(), bias.array(), block, codes.get()),
                   std::move(dx), std::move(dw), std::move(dbias));
 }

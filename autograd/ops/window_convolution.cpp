@@ -24,28 +24,32 @@ constexpr const char* input_name = "correlate2d_input";
 constexpr const char* kernel_name = "correlate2d_kernel";
 
 Variable output_face(const char* op, const Variable& x, const Variable& w, const Convolution& c, Where where) {
-    auto dx = on(x, [w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); });
-    auto dw = on(w, [x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); });
+    auto dx = on_factor(
+        x, w, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w));
+    auto dw = on_factor(
+        w, x, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x));
     return record(op, where, kernels::correlate(x.array(), w.array(), c), std::move(dx), std::move(dw));
 }
 
 Variable input_face(const char* op, const Variable& y, const Variable& w, const Convolution& c, Where where) {
-    auto dy = on(y, [w, c, where](const Variable& g) { return output_face(output_name, g, w, c, where); });
-    auto dw = on(w, [y, c, where](const Variable& g) { return kernel_face(kernel_name, g, y, c, where); });
+    auto dy = on(y, holding([w, c, where](const Variable& g) { return output_face(output_name, g, w, c, where); }, w));
+    auto dw = on(w, holding([y, c, where](const Variable& g) { return kernel_face(kernel_name, g, y, c, where); }, y));
     return record(op, where, kernels::correlate_input(y.array(), w.array(), c), std::move(dy), std::move(dw));
 }
 
 Variable kernel_face(const char* op, const Variable& x, const Variable& y, const Convolution& c, Where where) {
-    auto dx = on(x, [y, c, where](const Variable& g) { return input_face(input_name, y, g, c, where); });
-    auto dy = on(y, [x, c, where](const Variable& g) { return output_face(output_name, x, g, c, where); });
+    auto dx = on(x, holding([y, c, where](const Variable& g) { return input_face(input_name, y, g, c, where); }, y));
+    auto dy = on(y, holding([x, c, where](const Variable& g) { return output_face(output_name, x, g, c, where); }, x));
     return record(op, where, kernels::correlate_kernel(x.array(), y.array(), c), std::move(dx), std::move(dy));
 }
 
 /// relu is computed with the rest, but recorded as a node of its own, so that its rule is relu's.
 Variable convolution(const char* op, Variable x, Variable w, Variable bias, const Convolution& c, bool with_relu,
                      Where where) {
-    auto dx = on(x, [w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); });
-    auto dw = on(w, [x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); });
+    auto dx = on_factor(
+        x, w, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w));
+    auto dw = on_factor(
+        w, x, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x));
     auto dbias = on(bias, [where](const Variable& g) { return sum(g, {0, 2, 3}, false, where); });
     Array out = kernels::correlate(x.array(), w.array(), c, {&bias.array(), with_relu});
     Variable y = record(op, where, std::move(out), std::move(dx), std::move(dw), std::move(dbias));
