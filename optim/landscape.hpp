@@ -49,7 +49,7 @@ struct Landscape {
     std::string csv() const;
     /// Draws it by gnuplot into a file that ends in .svg or .png, and writes csv() beside it, always: a line as a curve, with
     /// the parabola of the curvature along an eigenvector; a plane as a surface and as a map of heights, in logarithms where
-    /// losses differ by more than 30 times. Returns whether gnuplot is there; throws as the pictures in report.hpp.
+    /// the highest is more than 10 times the lowest. Returns whether gnuplot is there; throws as the pictures in report.hpp.
     bool draw(const std::filesystem::path& path, const std::string& title = "", Where where = Where::here()) const;
 };
 

@@ -28,6 +28,16 @@ std::pair<double, double> extremes(const std::vector<double>& losses) {
 
 std::string number_or_gap(double value) { return std::isfinite(value) ? fmt::format("{:.9g}", value) : "NaN"; }
 
+/// Labels for a logarithmic axis: 1, 2 and 5 times the powers of ten, or those alone where there are more than two.
+std::string logarithmic_ticks(double low, double high) {
+    std::string ticks;
+    for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10)
+        for (const double tick : {power, 2 * power, 5 * power})
+            if (tick >= low && tick <= high && (tick == power || high < 1000 * low))
+                ticks += fmt::format("{}'{:.3g}' {:.9g}", ticks.empty() ? "" : ", ", tick, tick);
+    return ticks;
+}
+
 void add_title(Figure& figure, const Landscape& landscape, const std::string& title) {
     std::string text = title.empty() ? "" : title + ": ";
     text += fmt::format("loss {:.4g}", landscape.loss());
@@ -71,7 +81,7 @@ void add_line(Figure& figure, const Landscape& landscape) {
 
 void add_plane(Figure& figure, const Landscape& landscape) {
     const auto [low, high] = extremes(landscape.losses);
-    const bool logarithmic = low > 0 && high > 30 * low;
+    const bool logarithmic = low > 0 && high > 10 * low;
     const std::size_t size = landscape.steps.size();
     std::string grid;
     for (std::size_t i = 0; i < landscape.losses.size(); ++i) {
@@ -102,12 +112,15 @@ void add_plane(Figure& figure, const Landscape& landscape) {
     figure.add("set border linecolor rgb '#444444'; set tics out nomirror; unset key");
     figure.add(fmt::format("set xrange [{0:.9g}:{1:.9g}]; set yrange [{0:.9g}:{1:.9g}]", -reach, reach));
     if (!flat) figure.add(fmt::format("set zrange [{0:.9g}:{1:.9g}]; set cbrange [{0:.9g}:{1:.9g}]", low, high));
-    if (logarithmic) figure.add("set logscale zcb; set format z '%.1g'; set format cb '%.1g'");
+    if (logarithmic) {
+        const std::string ticks = logarithmic_ticks(low, high);
+        figure.add(fmt::format("set logscale zcb; set ztics ({0}); set cbtics ({0})", ticks));
+    }
 
     figure.add("set multiplot");
     figure.add("set lmargin 0; set rmargin 0; set bmargin 0; set tmargin 0; set origin 0.045,0.05; set size 0.42,0.86");
     figure.add(
-        "set view 58,35,1.1,1.35; set pm3d depthorder interpolate 2,2 border linecolor rgb '#30303060' linewidth 0.3");
+        "set view 58,35,1.1,1.25; set pm3d depthorder interpolate 2,2 border linecolor rgb '#30303060' linewidth 0.3");
     figure.add("set xyplane relative 0.02; set xtics offset -0.4,-0.3; set ytics offset 0.6,-0.3; unset colorbox");
     figure.add("splot $loss using 1:2:3 with pm3d");
     figure.add("unset label; set xtics offset 0,0; set ytics offset 0,0; set origin 0,0; set size 1,1");
