@@ -5,6 +5,7 @@
 #include <xtensor/xrandom.hpp>
 
 #include <xtape/autograd/check_grads.hpp>
+#include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/strict.hpp>

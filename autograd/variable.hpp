@@ -13,6 +13,7 @@ namespace xtape {
 class Node;
 class Leaf;
 class Operand;
+class Fused;
 
 /// Tag: the gradients are recorded themselves, so that they can be differentiated again.
 struct CreateGraph {};
@@ -211,6 +212,8 @@ public:
     }
     ~Operand() = default;
     Operand(const Parameter& parameter, Where where = Where::here()) : Operand(parameter.variable(), where) {}
+    /// The result of an elementwise operation, evaluated here if not before.
+    Operand(const Fused& fused, Where where = Where::here());
     template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
     Operand(T scalar, Where where = Where::here())
         : is_scalar_(true), scalar_(static_cast<double>(scalar)), where_(where) {}

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <xtape/autograd/kernels/exponential.hpp>
+#include <xtape/autograd/kernels/functions.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/relu.hpp>
@@ -106,16 +107,13 @@ Variable huber_loss(Variable a, Variable b, double delta, Where where) {
 }
 
 Variable softplus(Variable x, Where where) {
-    return unary_of_input(
-        "softplus", std::move(x), where,
-        [](auto v) { return xsimd::select(v < like(v, 0), like(v, 0), v) + xsimd::log1p(exp_minus_abs(v)); },
-        [](Variable g, const Variable& in) { return std::move(g) * sigmoid(in); });
+    return unary_of_input("softplus", std::move(x), where, kernels::Softplus(),
+                          [](Variable g, const Variable& in) { return std::move(g) * sigmoid(in); });
 }
 
 Variable relu(Variable x, Where where) {
-    return unary(
-        "relu", std::move(x), where, [](auto v) { return xsimd::select(v <= like(v, 0), like(v, 0), v); },
-        [](Variable g, const Variable& y) { return gate(std::move(g), y); });
+    return unary("relu", std::move(x), where, kernels::Relu(),
+                 [](Variable g, const Variable& y) { return gate(std::move(g), y); });
 }
 
 Variable record_relu(Variable y, Where where) {

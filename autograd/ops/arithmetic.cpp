@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/casts.hpp>
+#include <xtape/autograd/kernels/functions.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/slopes.hpp>
@@ -67,15 +68,14 @@ Operand logarithm(const Operand& a) {
                          : Operand(log(one_where_zero(a, a).variable()));
 }
 
-/// Small whole exponents by multiplication; otherwise the C library's power, which unlike xsimd's is exact to the last bits
-/// and knows all signs and zeros.
+/// Small whole exponents by multiplication.
 template <class B>
 B power(const B& x, const B& exponent, double scalar_exponent) {
     if (scalar_exponent == 1) return x;
     if (scalar_exponent == 2) return x * x;
     if (scalar_exponent == 3) return x * x * x;
     if (scalar_exponent == -1) return B(1) / x;
-    return kernels::by_lane([](auto base, auto to) { return std::pow(base, to); }, x, exponent);
+    return kernels::Power()(x, exponent);
 }
 
 }  // namespace
@@ -113,16 +113,9 @@ Variable extremum(const char* op, Operand&& a, Operand&& b, const F& f) {
 
 }  // namespace
 
-Variable maximum(Operand a, Operand b) {
-    return extremum("maximum", std::move(a), std::move(b), [](auto x, auto y) {
-        return xsimd::select(x > y || xsimd::isnan(x), x, y);
-    });  // NaN wins, as in NumPy
-}
+Variable maximum(Operand a, Operand b) { return extremum("maximum", std::move(a), std::move(b), kernels::Maximum()); }
 
-Variable minimum(Operand a, Operand b) {
-    return extremum("minimum", std::move(a), std::move(b),
-                    [](auto x, auto y) { return xsimd::select(x < y || xsimd::isnan(x), x, y); });
-}
+Variable minimum(Operand a, Operand b) { return extremum("minimum", std::move(a), std::move(b), kernels::Minimum()); }
 
 // ------------------------------------------------------------------------------------------------------- selection
 
@@ -154,14 +147,7 @@ Variable masked_fill(Variable x, const Variable& mask, double value, Where at) {
 
 // ------------------------------------------------------------------------------------------------------ comparison
 
-namespace {
-
-template <class B>
-B truth(const xsimd::batch_bool<typename B::value_type>& test) {
-    return xsimd::select(test, B(1), B(0));
-}
-
-}  // namespace
+using kernels::truth;
 
 Variable operator<(Operand a, Operand b) {
     return mask("less", std::move(a), std::move(b), [](auto x, auto y) { return truth<decltype(x)>(x < y); });

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/kernels/functions.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/slopes.hpp>
@@ -37,23 +38,9 @@ Variable step(Variable x, const F& f) {
     return Variable(kernels::map(std::move(x).array(), f));
 }
 
-/// A function of angles: large ones go to the C library one by one, for xsimd reduces them by shifts of negative numbers, which
-/// are undefined.
-template <class B, class Vectorised, class Exact>
-B trigonometric(const B& v, const Vectorised& vectorised, const Exact& exact) {
-    const auto large = xsimd::abs(v) > like(v, 0x1p19);
-    if (!xsimd::any(large)) return vectorised(v);
-    return xsimd::select(large, kernels::by_lane(exact, v), vectorised(xsimd::select(large, like(v, 0), v)));
-}
-
 }  // namespace
 
-Variable sign(Variable x, Where) {
-    return step(std::move(x), [](auto v) {
-        const auto zero = like(v, 0);
-        return xsimd::select(v > zero, like(v, 1), xsimd::select(v < zero, like(v, -1), v));  // NaN stays NaN
-    });
-}
+Variable sign(Variable x, Where) { return step(std::move(x), kernels::Sign()); }
 
 Variable heaviside(Variable x, Where) {
     return step(std::move(x), [](auto v) {
@@ -107,33 +94,17 @@ Variable log1p(Variable x, Where where) {
 }
 
 Variable sin(Variable x, Where where) {
-    return unary_of_input(
-        "sin", std::move(x), where,
-        [](auto v) {
-            return trigonometric(
-                v, [](const auto& u) { return xsimd::sin(u); }, [](auto u) { return std::sin(u); });
-        },
-        [](Variable g, const Variable& in) { return std::move(g) * cos(in); });
+    return unary_of_input("sin", std::move(x), where, kernels::Sine(),
+                          [](Variable g, const Variable& in) { return std::move(g) * cos(in); });
 }
 
 Variable cos(Variable x, Where where) {
-    return unary_of_input(
-        "cos", std::move(x), where,
-        [](auto v) {
-            return trigonometric(
-                v, [](const auto& u) { return xsimd::cos(u); }, [](auto u) { return std::cos(u); });
-        },
-        [](Variable g, const Variable& in) { return scaled_product(std::move(g), sin(in), -1); });
+    return unary_of_input("cos", std::move(x), where, kernels::Cosine(),
+                          [](Variable g, const Variable& in) { return scaled_product(std::move(g), sin(in), -1); });
 }
 
 Variable erf(Variable x, Where where) {
-    const auto error_function = [](auto v) {
-        if constexpr (std::is_same_v<typename decltype(v)::value_type, double>)
-            return kernels::by_lane([](double u) { return std::erf(u); }, v);  // xsimd's loses five bits
-        else
-            return xsimd::erf(v);
-    };
-    return unary_of_input("erf", std::move(x), where, error_function, [](Variable g, const Variable& in) {
+    return unary_of_input("erf", std::move(x), where, kernels::ErrorFunction(), [](Variable g, const Variable& in) {
         return scaled_product(std::move(g), exp(scaled_product(in, in, -1)), M_2_SQRTPI);
     });
 }

@@ -94,16 +94,17 @@ Run scalar_chain() {
     });
 }
 
-Run focal() {
-    Tensor z = tensor(1, {1000000}, 4).requires_grad_();
+/// Of logits, or of probabilities between 0.1 and 0.9.
+Run focal(bool of_logits) {
+    Tensor x = (of_logits ? tensor(1, {1000000}, 4) : tensor(1, {1000000}, 0.4) + 0.5).requires_grad_();
     const Tensor t = bits(2, {1000000});
     return silent_after_first([=](bool print) mutable {
-        z.mutable_grad().reset();
-        const Tensor p = torch::sigmoid(z);
+        x.mutable_grad().reset();
+        const Tensor p = of_logits ? torch::sigmoid(x) : x;
         const Tensor q = t * p + (1 - t) * (1 - p);
         const Tensor loss = torch::mean(-torch::square(1 - q) * torch::log(q));
         loss.backward();
-        if (print) output("loss", loss), output("gradient", z.grad());
+        if (print) output("loss", loss), output("gradient", x.grad());
     });
 }
 
@@ -116,6 +117,7 @@ int main(int argc, char** argv) {
                  {{"s2_step", [](const std::string&) { return perceptron_step(); }},
                   {"s3_step", [](const std::string&) { return circles_step(); }},
                   {"scalar_chain", [](const std::string&) { return scalar_chain(); }},
-                  {"focal_plain", [](const std::string&) { return focal(); }}},
+                  {"focal_plain", [](const std::string&) { return focal(true); }},
+                  {"focal_elementwise", [](const std::string& which) { return focal(which == "1000000 logits"); }}},
                  [](int count) { torch::set_num_threads(count); });
 }

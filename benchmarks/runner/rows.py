@@ -53,6 +53,7 @@ TIMED = (
     Row("cross_entropy", ("(4096, 1000)",), "pytorch"),
     Row("norms", ("layer_norm (512, 1024)", "batch_norm (128, 64, 28, 28)"), "pytorch"),
     Row("focal_plain", ("1000000 numbers",), "libtorch"),
+    Row("focal_elementwise", ("1000000 logits", "1000000 probabilities"), "libtorch"),
     Row("scalar_chain", ("2000 operations",), "libtorch"),
     Row("array_primitives", PRIMITIVES, "pytorch", 1e-5),
 )

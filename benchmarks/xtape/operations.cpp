@@ -33,6 +33,25 @@ Run focal() {
     });
 }
 
+/// The same formula as one lambda, of logits or of probabilities between 0.1 and 0.9.
+Run fused_focal(bool of_logits) {
+    static const auto of_probabilities = [](auto p, auto t) {
+        auto q = t * p + (1 - t) * (1 - p);
+        return -square(1 - q) * log(q);
+    };
+    const auto focal_of_p = elementwise("focal", of_probabilities);
+    const auto focal_of_z = elementwise("focal", [](auto z, auto t) { return of_probabilities(sigmoid(z), t); });
+    const auto x = std::make_shared<Parameter>(of_logits ? Variable(array(1, {1000000}, 4))
+                                                         : Variable(array(1, {1000000}, 0.4)) + 0.5);
+    const Variable t = bits(2, {1000000});
+    return silent_after_first([=](bool print) {
+        x->zero_grad();
+        Variable loss = of_logits ? mean(focal_of_z(*x, t)) : mean(focal_of_p(*x, t));
+        loss.backward();
+        if (print) output("loss", loss.array()), output("gradient", x->grad());
+    });
+}
+
 /// A normalising layer in the middle of a network: gradients of input, weight and bias.
 template <class Layer>
 Run normalization(Layer made, const Shape& shape) {
@@ -55,6 +74,11 @@ Run normalization(Layer made, const Shape& shape) {
 void add_operations(Rows& rows) {
     rows["cross_entropy"] = [](const std::string&) { return cross_entropy(); };
     rows["focal_plain"] = [](const std::string&) { return focal(); };
+    rows["focal_elementwise"] = [](const std::string& which) {
+        if (which == "1000000 logits") return fused_focal(true);
+        if (which == "1000000 probabilities") return fused_focal(false);
+        throw std::invalid_argument("no such case: " + which);
+    };
     rows["norms"] = [](const std::string& which) {
         if (which == "layer_norm (512, 1024)") return normalization(nn::LayerNorm(1024), {512, 1024});
         if (which == "batch_norm (128, 64, 28, 28)") return normalization(nn::BatchNorm2d(64), {128, 64, 28, 28});
