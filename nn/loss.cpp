@@ -53,11 +53,11 @@ Variable huber(const Variable& prediction, const Variable& target, double delta,
 Variable quantile(const Variable& prediction, const Variable& target, double tau, Reduction reduction, Where where) {
     check_values("quantile", prediction, target, where);
     if (!(tau > 0 && tau < 1)) throw ValueError(fmt::format("quantile: tau must be in (0, 1): {}", tau), where);
-    const auto pinball = [tau](auto p, auto t) {
+    static const auto pinball = elementwise("quantile", [](auto p, auto t, auto share) {
         const auto e = t - p;
-        return tau * relu(e) + (1 - tau) * relu(-e);
-    };
-    return reduced(pinball(prediction, target), reduction, where);
+        return share * relu(e) + (1 - share) * relu(-e);
+    });
+    return reduced(pinball(at(prediction, where), target, tau), reduction, where);
 }
 
 Variable kl_div(const Variable& q, const Variable& t, Reduction reduction, Where where) {

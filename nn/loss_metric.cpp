@@ -16,10 +16,13 @@ void check_rows(const char* loss, const Variable& x, Where where) {
             fmt::format("{}: embeddings must be (N, D): {} has {} axes", loss, to_string(x.shape()), x.rank()), where);
 }
 
-Variable distances(const Variable& a, const Variable& b, Distance distance, Where where) {
-    Variable difference = at(a, where) - b;
-    if (distance == Distance::euclidean) return norm(std::move(difference), 1, false, where);
-    return sum(square(std::move(difference), where), 1, false, where);
+/// How much farther from each anchor its positive lies than its negative.
+Variable excess(const Variable& a, const Variable& p, const Variable& n, Distance distance, Where where) {
+    if (distance == Distance::euclidean)
+        return at(norm(at(a, where) - p, 1, false, where), where) - norm(at(a, where) - n, 1, false, where);
+    static const auto squares =
+        elementwise("triplet", [](auto x, auto y, auto z) { return square(x - y) - square(x - z); });
+    return sum(squares(at(a, where), p, n), 1, false, where);
 }
 
 /// Rows of length 1; rows of zeros stay.
@@ -39,9 +42,8 @@ Variable triplet(const Variable& anchor, const Variable& positive, const Variabl
     check_same("triplet", {{"anchor", anchor}, {"positive", positive}, {"negative", negative}}, where);
     check_rows("triplet", anchor, where);
     if (!(margin >= 0)) throw ValueError(fmt::format("triplet: margin must not be negative: {}", margin), where);
-    const Variable near = distances(anchor, positive, distance, where);
-    const Variable far = distances(anchor, negative, distance, where);
-    return reduced(relu(at(at(near, where) - far, where) + margin, where), reduction, where);
+    const Variable excesses = excess(anchor, positive, negative, distance, where);
+    return reduced(relu(at(excesses, where) + margin, where), reduction, where);
 }
 
 Variable info_nce(const Variable& query, const Variable& key, double temperature, Reduction reduction, Where where) {

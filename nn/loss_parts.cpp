@@ -56,17 +56,28 @@ Variable picked(const Variable& scores, const IntArray& labels, Where where) {
     return reshape(take_along_axis(scores, column, 1, where), {scores.shape()[0]}, where);
 }
 
-Variable reduced(Variable losses, Reduction reduction, Where where) {
+namespace {
+
+template <class Losses>
+Variable reduced_to(Reduction reduction, Losses&& losses, Where where) {
     switch (reduction) {
     case Reduction::mean:
-        return mean(std::move(losses), {}, false, where);
+        return mean(std::forward<Losses>(losses), {}, false, where);
     case Reduction::sum:
-        return sum(std::move(losses), {}, false, where);
+        return sum(std::forward<Losses>(losses), {}, false, where);
     case Reduction::none:
         break;
     }
-    return losses;
+    return std::forward<Losses>(losses);
 }
+
+}  // namespace
+
+Variable reduced(Variable losses, Reduction reduction, Where where) {
+    return reduced_to(reduction, std::move(losses), where);
+}
+
+Variable reduced(const Fused& losses, Reduction reduction, Where where) { return reduced_to(reduction, losses, where); }
 
 Variable reduced_classes(Variable losses, const Variable& sample_weights, Reduction reduction, Where where) {
     if (reduction == Reduction::mean && sample_weights)

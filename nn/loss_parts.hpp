@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include <xtape/autograd/elementwise.hpp>
 #include <xtape/nn/loss.hpp>
 
 /// What the files of losses share: the checks before, the reduction after.
@@ -29,6 +30,7 @@ Variable picked(const Variable& scores, const IntArray& labels, Where where);
 
 /// The losses' mean, their sum or themselves.
 Variable reduced(Variable losses, Reduction reduction, Where where);
+Variable reduced(const Fused& losses, Reduction reduction, Where where);
 
 /// The same of losses that were multiplied by these weights, where there are any: the mean divides by their sum.
 Variable reduced_classes(Variable losses, const Variable& sample_weights, Reduction reduction, Where where);

@@ -37,8 +37,8 @@ Variable dice(const Variable& p, const Variable& t, double smooth, DiceForm form
     check_not_negative("dice", "smooth", smooth, where);
     const bool squares = form == DiceForm::squares;
     const Variable both = of_each_sample(at(p, where) * t, where);
-    const Variable each =
-        of_each_sample(squares ? at(square(p, where), where) + square(t, where) : at(p, where) + t, where);
+    static const auto sum_of_squares = elementwise("dice", [](auto a, auto b) { return a * a + b * b; });
+    const Variable each = of_each_sample(squares ? Variable(sum_of_squares(at(p, where), t)) : at(p, where) + t, where);
     return reduced(lack(at(both, where) * 2, each, smooth, where), reduction, where);
 }
 
@@ -49,10 +49,11 @@ Variable tversky(const Variable& p, const Variable& t, double alpha, double beta
     check_not_negative("tversky", "beta", beta, where);
     check_not_negative("tversky", "smooth", smooth, where);
     const Variable both = of_each_sample(at(p, where) * t, where);
-    const Variable false_alarms = of_each_sample(at(p, where) * at(Operand(1, where) - t, where), where);
-    const Variable missed = of_each_sample(at(Operand(1, where) - p, where) * t, where);
-    const Variable wrong = at(at(false_alarms, where) * alpha, where) + at(at(missed, where) * beta, where);
-    return reduced(lack(both, at(both, where) + wrong, smooth, where), reduction, where);
+    static const auto both_and_wrong = elementwise("tversky", [](auto a, auto b, auto false_alarms, auto missed) {
+        return a * b + false_alarms * a * (1 - b) + missed * (1 - a) * b;
+    });
+    const Variable all = of_each_sample(both_and_wrong(at(p, where), t, alpha, beta), where);
+    return reduced(lack(both, all, smooth, where), reduction, where);
 }
 
 }  // namespace xtape::nn
