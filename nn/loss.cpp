@@ -4,33 +4,13 @@
 
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/nn/labels.hpp>
+#include <xtape/nn/loss_parts.hpp>
 
 namespace xtape::nn {
 
+using namespace loss_parts;
+
 namespace {
-
-void check_values(const char* loss, const Variable& prediction, const Variable& target, Where where) {
-    if (!prediction || !target)
-        throw ValueError(fmt::format("{}: the {} has no value", loss, prediction ? "target" : "prediction"), where);
-    if (prediction.shape() != target.shape())
-        throw ShapeError(fmt::format("{}: prediction and target must have the same shape: {} != {}", loss,
-                                     to_string(prediction.shape()), to_string(target.shape())),
-                         where);
-}
-
-Operand at(Variable x, Where where) { return Operand(std::move(x), where); }
-
-Variable reduced(Variable losses, Reduction reduction, Where where) {
-    switch (reduction) {
-    case Reduction::mean:
-        return mean(std::move(losses), {}, false, where);
-    case Reduction::sum:
-        return sum(std::move(losses), {}, false, where);
-    case Reduction::none:
-        break;
-    }
-    return losses;
-}
 
 /// y log a, and 0 with gradient 0 where both are 0.
 Variable times_log(const Variable& y, const Variable& a, Where where) {
@@ -66,8 +46,18 @@ Variable l1(const Variable& prediction, const Variable& target, Reduction reduct
 
 Variable huber(const Variable& prediction, const Variable& target, double delta, Reduction reduction, Where where) {
     check_values("huber", prediction, target, where);
-    if (!(delta > 0)) throw ValueError(fmt::format("huber: delta must be above 0: {}", delta), where);
+    check_positive("huber", "delta", delta, where);
     return reduced(huber_loss(prediction, target, delta, where), reduction, where);
+}
+
+Variable quantile(const Variable& prediction, const Variable& target, double tau, Reduction reduction, Where where) {
+    check_values("quantile", prediction, target, where);
+    if (!(tau > 0 && tau < 1)) throw ValueError(fmt::format("quantile: tau must be in (0, 1): {}", tau), where);
+    static const auto pinball = elementwise("quantile", [](auto p, auto t, auto share) {
+        const auto e = t - p;
+        return share * relu(e) + (1 - share) * relu(-e);
+    });
+    return reduced(pinball(at(prediction, where), target, tau), reduction, where);
 }
 
 Variable kl_div(const Variable& q, const Variable& t, Reduction reduction, Where where) {
@@ -89,47 +79,6 @@ Variable hinge(const Variable& score, const Variable& target, Reduction reductio
 }
 
 // -------------------------------------------------------------------------------------------------------- with classes
-
-namespace {
-
-void check_classes(const char* loss, const Variable& scores, const IntArray& labels, const Variable& class_weights,
-                   Where where) {
-    if (!scores) throw ValueError(fmt::format("{}: the prediction has no value", loss), where);
-    if (scores.rank() != 2)
-        throw ShapeError(fmt::format("{}: the prediction must be (N, C): {} has {} axes", loss,
-                                     to_string(scores.shape()), scores.rank()),
-                         where);
-    const Index count = scores.shape()[0], classes = scores.shape()[1];
-    const Shape shape(labels.shape().begin(), labels.shape().end());
-    if (shape != Shape{count})
-        throw ShapeError(fmt::format("{}: there must be one label for each row of {}: labels {} != {}", loss,
-                                     to_string(scores.shape()), to_string(shape), to_string(Shape{count})),
-                         where);
-    if (const Index bad = labels::first_outside(labels, classes); bad >= 0)
-        throw ValueError(fmt::format("{}: the label at position {} must be in [0, {}): {}", loss, bad, classes,
-                                     labels::at(labels, bad)),
-                         where);
-    if (class_weights && class_weights.shape() != Shape{classes})
-        throw ShapeError(fmt::format("{}: there must be one weight for each class of {}: weights {} != {}", loss,
-                                     to_string(scores.shape()), to_string(class_weights.shape()),
-                                     to_string(Shape{classes})),
-                         where);
-}
-
-/// The label's column of each row: (N, C) to (N,).
-Variable picked(const Variable& scores, const IntArray& labels, Where where) {
-    IntArray column = labels;
-    column.reshape({labels.size(), std::size_t{1}});
-    return reshape(take_along_axis(scores, column, 1, where), {scores.shape()[0]}, where);
-}
-
-Variable reduced_classes(Variable losses, const Variable& sample_weights, Reduction reduction, Where where) {
-    if (reduction == Reduction::mean && sample_weights)
-        return at(sum(std::move(losses), {}, false, where), where) / sum(sample_weights, {}, false, where);
-    return reduced(std::move(losses), reduction, where);
-}
-
-}  // namespace
 
 Variable nll(const Variable& log_probabilities, const IntArray& labels, Reduction reduction,
              const Variable& class_weights, Where where) {

@@ -31,6 +31,11 @@ Variable l1(const Variable& prediction, const Variable& target, Reduction reduct
 Variable huber(const Variable& prediction, const Variable& target, double delta = 1,
                Reduction reduction = Reduction::mean, Where where = Where::here());
 
+/// tau e for e >= 0, else (tau - 1) e, with e = t - p: what is least at the tau-quantile of the targets (Koenker and Bassett,
+/// 1978, doi:10.2307/1913643); derivative 0 where they are equal. Throws ValueError unless 0 < tau < 1.
+Variable quantile(const Variable& prediction, const Variable& target, double tau, Reduction reduction = Reduction::mean,
+                  Where where = Where::here());
+
 /// t (log t - q) of a predicted *logarithm* q and a distribution t; t = 0 gives 0. The mean is over all elements; the
 /// sum divided by the number of rows is the mean divergence of the rows.
 Variable kl_div(const Variable& log_prediction, const Variable& target, Reduction reduction = Reduction::mean,

@@ -2,8 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
-#include <xtape/optim/optimizer.hpp>
+#include <xtape/optim/direction.hpp>
 
 /// How strongly a loss bends at the parameters' present values: what decides which learning rates are stable.
 namespace xtape::optim {
@@ -38,5 +39,18 @@ Curvature largest_curvature(const RecordedLoss& loss, const ParameterList& param
 /// optimiser whose scales come from gradients and that has made no step yet.
 Curvature largest_curvature(const RecordedLoss& loss, const Optimizer& optimizer, const CurvatureOptions& options = {},
                             Where where = Where::here());
+
+/// A direction in which a loss bends: an eigenvector of its Hessian, of length 1, and its eigenvalue.
+struct CurvatureDirection {
+    Curvature curvature;
+    Direction direction;
+};
+
+/// The `count` largest eigenvalues of the loss's Hessian, the largest first, with their eigenvectors: each is the largest
+/// where the directions before it are left out. Iterations, tolerance and errors are those of largest_curvature for each of
+/// them; ValueError, too, unless there are as many parameters as directions.
+std::vector<CurvatureDirection> largest_curvature_directions(const RecordedLoss& loss, const ParameterList& parameters,
+                                                             Index count = 2, const CurvatureOptions& options = {},
+                                                             Where where = Where::here());
 
 }  // namespace xtape::optim

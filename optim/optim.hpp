@@ -7,7 +7,9 @@
 #include <xtape/optim/bounce.hpp>
 #include <xtape/optim/clip.hpp>
 #include <xtape/optim/curvature.hpp>
+#include <xtape/optim/direction.hpp>
 #include <xtape/optim/history.hpp>
+#include <xtape/optim/landscape.hpp>
 #include <xtape/optim/optimizer.hpp>
 #include <xtape/optim/range_test.hpp>
 #include <xtape/optim/report.hpp>

@@ -18,6 +18,19 @@ namespace xtape::optim {
 bool draw_curves(const History& history, const std::filesystem::path& path, const std::string& title = "",
                  Where where = Where::here());
 
+/// One of several functions of a number, given all places at once: element-wise.
+struct DrawnFunction {
+    std::string title;
+    std::function<Variable(const Variable&)> f;
+};
+
+/// Functions over [low, high], and in panels beside them their derivatives by the tape, as many as `orders` (0, 1 or 2): what a
+/// loss makes of a logit, say, and how hard it pulls. ShapeError on a function that is not element-wise, ValueError on
+/// arguments out of range, TapeError under NoGrad.
+bool draw_functions(const std::vector<DrawnFunction>& functions, double low, double high,
+                    const std::filesystem::path& path, const std::string& title = "", const std::string& argument = "x",
+                    Index orders = 2, Where where = Where::here());
+
 /// counts[i][j]: how often class i was taken for class j. Both of the same shape, all labels in [0, classes);
 /// ShapeError and ValueError otherwise.
 IntArray confusion_matrix(const IntArray& truth, const IntArray& predicted, Index classes, Where where = Where::here());

@@ -111,11 +111,11 @@ Index columns_for(Index panels) { return (4 - panels % 4) % 4 < (3 - panels % 3)
 
 /// Where the panels of a picture stand, in pixels.
 struct Grid {
-    Index columns, rows, side;
+    Index columns, rows, width, height;
     bool titles;
 
-    Index pitch_x() const { return side + 66; }
-    Index pitch_y() const { return side + (titles ? 74 : 54); }
+    Index pitch_x() const { return width + 66; }
+    Index pitch_y() const { return height + (titles ? 74 : 54); }
     Index left(Index panel) const { return 64 + panel % columns * pitch_x(); }
     Index top(Index panel) const { return (titles ? 84 : 64) + panel / columns * pitch_y(); }
 };
@@ -156,7 +156,10 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
         std::any_of(boundaries.begin(), boundaries.end(), [](const Boundary& b) { return !b.title.empty(); });
     const bool fields = std::any_of(boundaries.begin(), boundaries.end(),
                                     [](const Boundary& b) { return static_cast<bool>(b.probability); });
-    Grid grid{std::min(columns > 0 ? columns : columns_for(panels), panels), 1, panels == 1 ? 440 : 250, any_title};
+    const bool to_scale = shape > 0.3 && shape < 3;  // a circle looks like one
+    const Index side = panels == 1 ? 440 : panels == 2 ? 330 : 250;
+    const Index height = to_scale && shape < 1 ? static_cast<Index>(shape * static_cast<double>(side)) : side;
+    Grid grid{std::min(columns > 0 ? columns : columns_for(panels), panels), 1, side, height, any_title};
     grid.rows = (panels + grid.columns - 1) / grid.columns;
 
     Figure figure(path, std::max<Index>(grid.left(0) + grid.columns * grid.pitch_x() + (fields ? 60 : 0), 440),
@@ -169,7 +172,7 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
     figure.add("set xlabel 'x_0' offset 0,0.4; set ylabel 'x_1' offset 1.5,0; set tics out nomirror");
     figure.add("set border linecolor rgb '#444444'; set palette defined (0 '#6baed6', 0.5 '#f7f7f7', 1 '#fd8d3c')");
     figure.add("set cbrange [0:1]; set cblabel 'probability of class 1'; set cbtics 0.25");
-    if (shape > 0.3 && shape < 3) figure.add("set size ratio -1");  // a circle looks like one
+    if (to_scale) figure.add("set size ratio -1");
     std::string classes;
     std::size_t number = 0;
     for (const auto& each : set.classes) {
@@ -189,15 +192,16 @@ bool draw_boundaries(const Array& points, const Array& labels, const std::vector
             plot += add_field(figure, field_of(boundary.probability, frame, cells, points.dtype(), where), frame, cells,
                               static_cast<std::size_t>(i));
         figure.add(fmt::format("set lmargin at screen {:.6f}; set rmargin at screen {:.6f}", screen_x(left),
-                               screen_x(left + grid.side)));
+                               screen_x(left + grid.width)));
         figure.add(fmt::format("set tmargin at screen {:.6f}; set bmargin at screen {:.6f}", screen_y(top),
-                               screen_y(top + grid.side)));
+                               screen_y(top + grid.height)));
         figure.add(fmt::format("set title {} offset 0,-0.5 {}", quoted(boundary.title), figure.font(13)));
         const bool first_field = boundary.probability && !std::exchange(scaled, true);
-        figure.add(first_field ? fmt::format("set colorbox user origin screen {:.6f},{:.6f} size screen {:.6f},{:.6f}",
-                                             screen_x(grid.left(0) + grid.columns * grid.pitch_x() - 40),
-                                             screen_y(grid.top(0) + grid.side), screen_x(14), 1 - screen_y(grid.side))
-                               : std::string("unset colorbox"));
+        figure.add(first_field
+                       ? fmt::format("set colorbox user origin screen {:.6f},{:.6f} size screen {:.6f},{:.6f}",
+                                     screen_x(grid.left(0) + grid.columns * grid.pitch_x() - 40),
+                                     screen_y(grid.top(0) + grid.height), screen_x(14), 1 - screen_y(grid.height))
+                       : std::string("unset colorbox"));
         figure.add(plot + classes);
         figure.add("unset label");  // the title stands once
     }

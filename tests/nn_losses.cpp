@@ -81,6 +81,28 @@ BOOST_AUTO_TEST_CASE(differences_of_two_arrays) {
     check_close(grad(nn::mse(leaf, xt::xarray<double>{1, 6}), leaf), {2}, {2, -1}, 1e-14);
 }
 
+BOOST_AUTO_TEST_CASE(quantile_by_its_definition) {
+    const Variable p = xt::xarray<double>{1, 2, -1, 4, 3}, t = xt::xarray<double>{0.5, 4, -1.25, -3, 3};
+    for (const double tau : {0.1, 0.5, 0.9}) {
+        // e = t - p: -0.5, 2, -0.25, -7, 0
+        const std::vector<double> each{(1 - tau) * 0.5, tau * 2, (1 - tau) * 0.25, (1 - tau) * 7, 0};
+        check_close(nn::quantile(p, t, tau, Reduction::none), {5}, each, 1e-14);
+        check_close(nn::quantile(p, t, tau), (each[0] + each[1] + each[2] + each[3]) / 5, 1e-14);
+        const Parameter q(p);
+        check_close(grad(nn::quantile(q, t, tau, Reduction::sum), q), {5}, {1 - tau, -tau, 1 - tau, 1 - tau, 0}, 1e-14);
+        const Variable apart = slice(p, {range(0, 4)}), truth = slice(t, {range(0, 4)});  // without the kink
+        check_grads([tau](const Variable& a, const Variable& b) { return nn::quantile(a, b, tau); }, apart, truth);
+    }
+    check_close(nn::quantile(p, t, 0.5), nn::l1(p, t).item() / 2, 1e-14);
+    // Of 0, 1, ..., 9 the loss is least between 6 and 7 for tau = 0.7.
+    const Variable ten = xt::xarray<double>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const auto loss = [&](double guess) { return nn::quantile(Array::filled({10}, float64, guess), ten, 0.7).item(); };
+    BOOST_TEST(std::abs(loss(6) - loss(7)) < 1e-14);
+    for (const double guess : {5.5, 7.5}) BOOST_TEST(loss(guess) > loss(6.5) + 0.01);
+    for (const double tau : {0.0, 1.0, -0.5})
+        check_contains(message<ValueError>([&] { nn::quantile(p, t, tau); }), "quantile: tau must be in (0, 1): ");
+}
+
 BOOST_AUTO_TEST_CASE(kl_div_of_distributions) {
     const Variable q = xt::xarray<double>{{0.5, 0.25, 0.25}, {0.1, 0.2, 0.7}};
     const Variable t = xt::xarray<double>{{0.5, 0.5, 0}, {0.3, 0.3, 0.4}};
@@ -170,6 +192,7 @@ BOOST_AUTO_TEST_CASE(shapes_must_be_equal) {
     check_contains(message<ShapeError>([&] { nn::mse(column, row); }), "mse: ");
     check_contains(message<ShapeError>([&] { nn::l1(column, row); }), "l1: ");
     check_contains(message<ShapeError>([&] { nn::huber(column, row); }), "huber: ");
+    check_contains(message<ShapeError>([&] { nn::quantile(column, row, 0.5); }), "quantile: ");
     check_contains(message<ShapeError>([&] { nn::kl_div(column, row); }), "kl_div: ");
     check_contains(message<ShapeError>([&] { nn::hinge(column, row); }), "hinge: ");
     check_contains(message<ShapeError>([&] { nn::accuracy(column, row); }), "accuracy: ");

@@ -89,6 +89,36 @@ BOOST_AUTO_TEST_CASE(quadratics) {
     }
 }
 
+/// The matrix turned by a reflection has that reflection's columns as eigenvectors, whichever way they point.
+BOOST_AUTO_TEST_CASE(directions_of_a_quadratic) {
+    const std::vector<double> eigenvalues{0.5, 3.1, -4, 2.2, 0.1};
+    const Numbers H = with_eigenvalues(eigenvalues), u = closed_form::uniform({5, 1}, 7);
+    double square = 0;
+    for (double value : u.flat) square += value * value;
+    Parameter x = closed_form::uniform({5, 1}, 3).parameter();
+    const auto found = optim::largest_curvature_directions(quadratic(x, H), {x}, 5, exact);
+    const std::vector<std::size_t> order{1, 3, 0, 4, 2};  // the largest first
+    BOOST_REQUIRE(found.size() == 5u);
+    for (std::size_t k = 0; k < 5; ++k) {
+        BOOST_TEST(found[k].curvature.converged);
+        BOOST_TEST(std::abs(found[k].curvature.largest - eigenvalues[order[k]]) < 1e-8);
+        double along = 0, length = 0;
+        for (Index i = 0; i < 5; ++i) {
+            const auto column = static_cast<Index>(order[k]);
+            const double v = found[k].direction[0].at(i);
+            along += v * ((i == column ? 1 : 0) - 2 * u(i, 0) * u(column, 0) / square);
+            length += v * v;
+        }
+        BOOST_TEST(std::abs(length - 1) < 1e-12);
+        BOOST_TEST(std::abs(std::abs(along) - 1) < 1e-9);
+    }
+    const auto loss = quadratic(x, H);
+    BOOST_TEST(optim::largest_curvature_directions(loss, {x}, 1, exact)[0].curvature.largest ==
+               optim::largest_curvature(loss, {x}, exact).largest);
+    BOOST_CHECK_THROW(optim::largest_curvature_directions(loss, {x}, 6), ValueError);
+    BOOST_CHECK_THROW(optim::largest_curvature_directions(loss, {x}, 0), ValueError);
+}
+
 BOOST_AUTO_TEST_CASE(default_tolerance_and_float32) {
     Parameter x(astype(Variable(closed_form::uniform({5, 1}, 3)), float32));
     const Variable H = astype(Variable(with_eigenvalues({3.1, 2, 1, 0.5, 0.1})), float32);

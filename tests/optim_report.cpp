@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
 
+#include <xtape/autograd/xtensor.hpp>
 #include <xtape/optim/gnuplot.hpp>
 #include <xtape/optim/report.hpp>
 
@@ -68,6 +70,45 @@ Variable half_plane(const Variable& x) { return slice(x, {all(), 0}) > 0.0; }
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(optim_report)
+
+/// Without gnuplot the numbers are there: functions and their derivatives at 401 places.
+BOOST_AUTO_TEST_CASE(functions_and_derivatives) {
+    const Folder folder;
+    const NoPrograms none;
+    const Variable two = xt::xarray<float>{2};
+    const std::vector<optim::DrawnFunction> functions{{"cube, of it", [](const Variable& x) { return x * x * x; }},
+                                                      {"line", [&](const Variable& x) { return two * x + 1; }},
+                                                      {"one", [](const Variable& x) { return equal(x, x); }}};
+    BOOST_TEST(!optim::draw_functions(functions, -2, 2, folder.path / "f.svg", "", "z"));
+    std::istringstream csv(contents(folder.path / "f.csv"));
+    std::string line;
+    std::getline(csv, line);
+    BOOST_TEST(line ==
+               "z,\"cube, of it\",\"cube, of it, first derivative\",\"cube, of it, second derivative\",line,"
+               "\"line, first derivative\",\"line, second derivative\",one,\"one, first derivative\",\"one, second "
+               "derivative\"");
+    Index rows = 0;
+    for (; std::getline(csv, line); ++rows) {
+        std::replace(line.begin(), line.end(), ',', ' ');
+        std::istringstream numbers(line);
+        double x = 0, y[9] = {};
+        numbers >> x;
+        for (double& each : y) numbers >> each;
+        BOOST_TEST(std::abs(x - (-2 + 0.01 * static_cast<double>(rows))) < 1e-8);
+        const double expected[] = {x * x * x, 3 * x * x, 6 * x, 2 * x + 1, 2, 0, 1, 0, 0};
+        for (std::size_t i = 0; i < 9; ++i) BOOST_TEST(std::abs(y[i] - expected[i]) < 1e-7);
+    }
+    BOOST_TEST(rows == 401);
+    const auto drawn = [&](const std::vector<optim::DrawnFunction>& list, double low, double high, Index orders) {
+        optim::draw_functions(list, low, high, folder.path / "g.svg", "", "x", orders);
+    };
+    BOOST_CHECK_THROW(drawn({}, 0, 1, 1), ValueError);
+    BOOST_CHECK_THROW(drawn(functions, 1, 1, 1), ValueError);
+    BOOST_CHECK_THROW(drawn(functions, 0, 1, 3), ValueError);
+    BOOST_CHECK_THROW(drawn({{"sum", [](const Variable& x) { return sum(x); }}}, 0, 1, 1), ShapeError);
+    const NoGrad constant;
+    BOOST_CHECK_THROW(drawn(functions, 0, 1, 1), TapeError);
+}
 
 BOOST_AUTO_TEST_CASE(counting_confusions) {
     const IntArray truth{0, 0, 1, 2, 2, 2}, predicted{0, 1, 1, 2, 0, 2};
@@ -180,6 +221,12 @@ BOOST_AUTO_TEST_CASE(images, *boost::unit_test::precondition(gnuplot_is_here)) {
     BOOST_TEST(optim::draw_filters(ramp({2, 3, 2, 4}), folder.path / "filters.svg"));
     BOOST_TEST(optim::draw_boundary(ramp({6, 2}), ramp({6}), half_plane, folder.path / "plane.svg"));
     BOOST_TEST(optim::draw_boundary(ramp({6, 2}), ramp({6}), nullptr, folder.path / "points.png"));
+    const std::vector<optim::DrawnFunction> functions{{"a<b", [](const Variable& x) { return exp(x); }},
+                                                      {"one", [](const Variable& x) { return equal(x, x); }}};
+    BOOST_TEST(optim::draw_functions(functions, -1, 1, folder.path / "functions.svg", "Two", "logit"));
+    for (const char* text : {">a&lt;b<", ">second derivative<", ">logit<", ">Two<"})
+        BOOST_TEST(holds(contents(folder.path / "functions.svg"), text), text);
+    BOOST_TEST(optim::draw_functions({functions[1]}, -1, 1, folder.path / "one.png", "", "x", 0));
 }
 
 BOOST_AUTO_TEST_CASE(numbers_without_gnuplot) {
