@@ -102,26 +102,36 @@ void Array::remember(const char* function, const Array& argument, Index axis) {
     const std::uint8_t depth = argument.block().depth;
     if (depth == deepest) return;
     Array held = argument;
-    block_->function = function;
-    block_->argument = std::exchange(held.block_, nullptr);
+    block_->argument.store(std::exchange(held.block_, nullptr), std::memory_order_relaxed);
+    block_->function.store(function, std::memory_order_release);
     block_->axis = static_cast<std::int8_t>(axis);
     block_->depth = static_cast<std::uint8_t>(depth + 1);
 }
 
+void Array::keep_derived(const char* name, const Array& made) const {
+    if (!block_) throw_empty();
+    Array held = made;
+    Block* none = nullptr;
+    if (!block_->argument.compare_exchange_strong(none, held.block_, std::memory_order_relaxed)) return;
+    held.block_ = nullptr;
+    block_->function.store(name, std::memory_order_release);
+}
+
 Array Array::argument() const {
-    if (!block().argument) return {};
-    block_->argument->references.add();
-    return with_block(block_->argument);
+    if (!function()) return {};
+    Block* const argument = block_->argument.load(std::memory_order_relaxed);
+    argument->references.add();
+    return with_block(argument);
 }
 
 void Array::drop_argument() {
-    with_block(std::exchange(block_->argument, nullptr));  // gives up the reference
-    block_->function = nullptr;
+    with_block(block_->argument.exchange(nullptr, std::memory_order_relaxed));  // gives up the reference
+    block_->function.store(nullptr, std::memory_order_relaxed);
     block_->depth = 0;
 }
 
 void Array::destroy(Block* block) noexcept {
-    Block *owner = block->owner, *argument = block->function ? block->argument : nullptr;
+    Block *owner = block->owner, *argument = block->argument.load(std::memory_order_relaxed);
     const std::size_t bytes = owner ? header_bytes : block_bytes(block->size, block->dtype);
     block->~Block();
     storage::deallocate(block, bytes);

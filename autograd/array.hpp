@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <iosfwd>
 #include <string>
@@ -85,9 +86,15 @@ public:
     /// elements are written; of functions of functions only a few are remembered, so that no long chain is kept alive.
     void remember(const char* function, const Array& argument, Index axis = 0);
     /// What remember() noted; null when nothing.
-    const char* function() const { return block().function; }
+    const char* function() const { return block().function.load(std::memory_order_acquire); }
     Array argument() const;
     Index axis() const { return block().axis; }
+
+    /// Keeps with these elements what was made of them, so that it need not be made again: until they are written, and unless
+    /// something else is kept or remembered already. Any thread may do so. The name must live for ever.
+    void keep_derived(const char* name, const Array& made) const;
+    /// What is kept under this name; empty when nothing.
+    Array derived(const char* name) const { return function() == name ? argument() : Array(); }
 
 private:
     struct Block {
@@ -97,9 +104,10 @@ private:
         std::uint8_t depth;  ///< of functions of functions that are remembered
         Index size;
         void* elements;
-        Block* owner;          ///< the block whose elements a reshaped array shares, else null
-        const char* function;  ///< what the elements are of `argument`, else null
-        Block* argument;
+        Block* owner;  ///< the block whose elements a reshaped array shares, else null
+        /// What the elements are of `argument`, or what `argument` is of them; set after it, null when there is none.
+        std::atomic<const char*> function;
+        std::atomic<Block*> argument;
         alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
         Shape shape;
     };
@@ -117,7 +125,7 @@ private:
         if (block_ && block_->references.drop()) destroy(block_);
     }
     void forget() {
-        if (block().function) drop_argument();
+        if (block().function.load(std::memory_order_relaxed)) drop_argument();
     }
     void drop_argument();
     static bool is_sole(const Block* block) { return block->references.is_one(); }

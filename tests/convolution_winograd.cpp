@@ -1,5 +1,6 @@
 #include "window_reference.hpp"
 
+#include <array>
 #include <limits>
 #include <thread>
 
@@ -7,6 +8,7 @@
 
 #include <xtape/autograd/kernels/convolution_winograd.hpp>
 #include <xtape/autograd/random.hpp>
+#include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/strict.hpp>
 #include <xtape/autograd/threads.hpp>
 
@@ -58,7 +60,7 @@ Faces by_winograd(const Case& s, const Operands& o, Tiling tiling) {
     Faces f{Array::filled(o.g.shape(), float32, 7), Array::filled(o.x.shape(), float32, 7),
             Array::filled(o.w.shape(), float32, 7)};
     const float *x = o.x.data<float>(), *w = o.w.data<float>(), *g = o.g.data<float>();
-    kernels::winograd::correlate(x, w, f.y.mutable_data<float>(), s.samples, c, {}, tiling);
+    kernels::winograd::correlate(x, o.w, f.y.mutable_data<float>(), s.samples, c, {}, tiling);
     kernels::winograd::correlate_input(g, w, f.dx.mutable_data<float>(), s.samples, c, tiling);
     kernels::winograd::correlate_kernel(x, g, f.dw.mutable_data<float>(), s.samples, c, tiling);
     return f;
@@ -179,7 +181,7 @@ BOOST_AUTO_TEST_CASE(same_bits_for_any_threads_and_in_any_company) {
         const Index image = shape.channels * shape.windows.image_size();
         const Index output = shape.filters * shape.windows.output_size();
         Array y = Array::uninitialized(shape.output_shape(1), float32);
-        kernels::winograd::correlate(operands.x.data<float>() + (c.samples - 1) * image, operands.w.data<float>(),
+        kernels::winograd::correlate(operands.x.data<float>() + (c.samples - 1) * image, operands.w,
                                      y.mutable_data<float>(), 1, shape, {}, Tiling::four);
         BOOST_TEST(std::memcmp(y.data<float>(), once.y.data<float>() + (c.samples - 1) * output,
                                static_cast<std::size_t>(output) * sizeof(float)) == 0);
@@ -218,6 +220,40 @@ BOOST_AUTO_TEST_CASE(it_is_what_convolutions_take) {
         BOOST_TEST(same_bits(kernels::correlate_kernel(o.x, o.g, c.convolution()), two.dw));
     }
     BOOST_TEST(same_bits(kernels::correlate(o.x, o.w, c.convolution()), four.y));
+}
+
+/// One sample after another: w's transform is made once and kept with w, in all threads, until w is written.
+BOOST_AUTO_TEST_CASE(transformed_filters_are_kept_until_they_change) {
+    const Case one{1, 128, 64, {14, 14}};
+    const Convolution c = one.convolution();
+    const Operands o(one);
+    const auto fresh = [&](const Array& w) { return kernels::correlate(o.x, w.copy(), c); };
+    Array w = o.w.copy();
+    const std::size_t before = storage::stats().live_bytes;
+    const Array y = kernels::correlate(o.x, w, c);
+    const std::size_t transform = 36 * 128 * 64 * sizeof(float);
+    BOOST_TEST(storage::stats().live_bytes - before >= transform);
+    BOOST_TEST(same_bits(y, fresh(o.w)));
+    BOOST_TEST(same_bits(y, kernels::correlate(o.x, w, c)));
+    {
+        const StrictConvolution strict;  // another transform, which is not kept beside the first
+        BOOST_TEST(same_bits(kernels::correlate(o.x, w, c), fresh(o.w)));
+    }
+
+    w.mutable_data<float>()[5] += 1;
+    BOOST_TEST(storage::stats().live_bytes - before < transform);
+    BOOST_TEST(!same_bits(y, kernels::correlate(o.x, w, c)));
+    BOOST_TEST(same_bits(kernels::correlate(o.x, w, c), fresh(w)));
+
+    const Array shared = w.copy();
+    std::vector<std::thread> threads;
+    std::array<Array, 4> results;
+    for (Array& result : results)
+        threads.emplace_back([&] {
+            for (int i = 0; i < 20; ++i) result = kernels::correlate(o.x, shared, c);
+        });
+    for (std::thread& thread : threads) thread.join();
+    for (const Array& result : results) BOOST_TEST(same_bits(result, fresh(w)));
 }
 
 BOOST_AUTO_TEST_CASE(strictness_is_a_scope_of_one_thread) {

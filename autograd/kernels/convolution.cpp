@@ -13,8 +13,7 @@ Array correlate(const Array& x, const Array& w, const Convolution& c, const Epil
     Array y = path == Path::nothing ? Array::filled(c.output_shape(samples), x.dtype(), 0)
                                     : Array::uninitialized(c.output_shape(samples), x.dtype());
     if (path == Path::winograd) {
-        winograd::correlate(x.data<float>(), w.data<float>(), y.mutable_data<float>(), samples, c,
-                            Finish<float>(epilogue), tiling);
+        winograd::correlate(x.data<float>(), w, y.mutable_data<float>(), samples, c, Finish<float>(epilogue), tiling);
         return y;
     }
     if (path == Path::direct) {

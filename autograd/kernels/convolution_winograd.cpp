@@ -67,16 +67,40 @@ KernelGradient KernelSlices::gradient(Index slice) const {
 
 namespace {
 
-/// Few tiles: to each thread some filters, which it transforms itself and finds in its own cache; that all transform the same
-/// tiles costs less than filters that come from another thread.
-void run_by_filters(const float* x, const float* w, float* y, Index samples, const Convolution& c,
+constexpr const char *by_two = "filters for Winograd's F(2x2, 3x3)", *by_four = "filters for Winograd's F(4x4, 3x3)";
+
+/// Filters that one thread works on at a time.
+constexpr Index filter_slice = 2 * vector_lanes<float>;
+
+Convolution with_filters(Convolution c, Index filters) {
+    c.filters = filters;
+    return c;
+}
+
+/// w's slices, each transformed by itself, in rows; kept with w until that is written.
+Array transformed_slices(const Array& w, const Convolution& c, Tiling tiling) {
+    const char* const name = tiling == Tiling::two ? by_two : by_four;
+    if (Array kept = w.derived(name)) return kept;
+    const Index size = transformed_size(KernelMatrix::of(with_filters(c, std::min(filter_slice, c.filters))), tiling);
+    Array u = Array::uninitialized({ceil_div(c.filters, filter_slice), size}, float32);
+    float* const to = u.mutable_data<float>();
+    parallel_for(c.filters, filter_slice, [&](Index begin, Index end) {
+        transform_filters(w.data<float>() + begin * c.depth(), KernelMatrix::of(with_filters(c, end - begin)), tiling,
+                          to + begin / filter_slice * size);
+    });
+    w.keep_derived(name, u);
+    return u;
+}
+
+/// Few tiles: to each thread some filters, which it finds in its own cache; that all transform the same tiles costs less than
+/// filters that come from another thread.
+void run_by_filters(const float* x, const Array& w, float* y, Index samples, const Convolution& c,
                     const Finish<float>& finish, Tiling tiling) {
-    constexpr Index slice = 2 * vector_lanes<float>;
+    const Array u = transformed_slices(w, c, tiling);
     const Index image = c.channels * c.windows.image_size(), plane = c.windows.output_size();
-    parallel_for(c.filters, slice, [&](Index begin, Index end) {
-        Convolution some = c;
-        some.filters = end - begin;
-        const auto correlation = Correlation::of(w + begin * c.depth(), some, tiling);
+    parallel_for(c.filters, filter_slice, [&](Index begin, Index end) {
+        const Transformed slice{u.data<float>() + begin / filter_slice * u.shape(1)};
+        const auto correlation = Correlation::of(slice, with_filters(c, end - begin), tiling);
         const Finish<float> their(finish.bias ? finish.bias + begin : nullptr, finish.relu);
         const Index rows = correlation.tile_rows();
         const Scratch<float> scratch(correlation.scratch_size(rows));
@@ -88,13 +112,13 @@ void run_by_filters(const float* x, const float* w, float* y, Index samples, con
 
 }  // namespace
 
-void correlate(const float* x, const float* w, float* y, Index samples, const Convolution& c,
+void correlate(const float* x, const Array& w, float* y, Index samples, const Convolution& c,
                const Finish<float>& finish, Tiling tiling) {
     constexpr Index few_tiles = 16;
     if (samples * tile_count(c.windows.outputs, tiling) <= few_tiles)
         run_by_filters(x, w, y, samples, c, finish, tiling);
     else
-        run(Correlation::of(w, c, tiling), x, y, samples, finish);
+        run(Correlation::of(w.data<float>(), c, tiling), x, y, samples, finish);
 }
 
 void correlate_input(const float* g, const float* w, float* dx, Index samples, const Convolution& c, Tiling tiling) {

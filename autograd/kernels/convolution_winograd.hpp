@@ -33,7 +33,8 @@ private:
     Index channel_slices_, filter_slices_;
 };
 
-void correlate(const float* x, const float* w, float* y, Index samples, const Convolution& convolution,
+/// Keeps w's transform with w where there are only a few tiles, so that one sample after another is soon done.
+void correlate(const float* x, const Array& w, float* y, Index samples, const Convolution& convolution,
                const Finish<float>& finish, Tiling tiling);
 
 /// dx from g.

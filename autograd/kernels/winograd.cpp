@@ -20,7 +20,8 @@ Index rows_in_cache(Pair tiles, Index floats_per_tile, Index least, Index most) 
 
 }  // namespace
 
-Correlation::Correlation(const float* w, const KernelMatrix& kernels, const Windows& windows, Tiling tiling)
+template <class W>
+Correlation::Correlation(W w, const KernelMatrix& kernels, const Windows& windows, Tiling tiling)
     : channels_(kernels.rows),
       filters_(kernels.columns),
       image_size_(windows.image_size()),
@@ -29,6 +30,10 @@ Correlation::Correlation(const float* w, const KernelMatrix& kernels, const Wind
       filters_by_position_(w, kernels, tiling) {}
 
 Correlation Correlation::of(const float* w, const Convolution& c, Tiling tiling) {
+    return {w, KernelMatrix::of(c), c.windows, tiling};
+}
+
+Correlation Correlation::of(Transformed w, const Convolution& c, Tiling tiling) {
     return {w, KernelMatrix::of(c), c.windows, tiling};
 }
 

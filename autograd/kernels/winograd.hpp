@@ -12,6 +12,8 @@ class Correlation {
 public:
     /// y = x * w. Transforms w in parallel; does not keep it.
     static Correlation of(const float* w, const Convolution& convolution, Tiling tiling);
+    /// The same with filters that were transformed as KernelMatrix::of(convolution); borrows them.
+    static Correlation of(Transformed w, const Convolution& convolution, Tiling tiling);
     /// dx from g: the adjoint of that.
     static Correlation adjoint_of(const float* w, const Convolution& convolution, Tiling tiling);
 
@@ -27,7 +29,8 @@ public:
     void run(const float* x, float* y, Span tile_rows, const Finish<float>& finish, float* scratch) const;
 
 private:
-    Correlation(const float* w, const KernelMatrix& kernels, const Windows& windows, Tiling tiling);
+    template <class W>
+    Correlation(W w, const KernelMatrix& kernels, const Windows& windows, Tiling tiling);
 
     Index channels_, filters_;
     Index image_size_, output_size_;

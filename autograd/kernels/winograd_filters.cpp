@@ -34,7 +34,8 @@ Index tap_at(const KernelMatrix& kernels, Index i, Index j) {
 }
 
 template <class Tile>
-void transform(const float* w, const KernelMatrix& kernels, Index row, Index column, float* u, Index position_stride) {
+void transform_vector(const float* w, const KernelMatrix& kernels, Index row, Index column, float* u,
+                      Index position_stride) {
     alignas(64) KernelSquare square = {}, vectors;
     const Index count = std::min(lanes, kernels.columns - column);
     for (Index i = 0; i < count; ++i)
@@ -69,27 +70,47 @@ Panels::Panels(Index columns)
       count(ceil_div(vectors, detail::tile_width)),
       widest(ceil_div(vectors, count)) {}
 
-Filters::Filters(const float* w, const KernelMatrix& kernels, Tiling tiling)
-    : rows_(kernels.rows),
-      panels_(kernels.columns),
-      position_stride_(spread(kernels.rows * panels_.padded_columns())),
-      elements_((static_cast<Index>(tiling) + 2) * (static_cast<Index>(tiling) + 2) * position_stride_) {
-    parallel_for(panels_.vectors * rows_, 128, [&](Index begin, Index end) {
+namespace {
+
+/// Floats of the matrix of one position, and what keeps the next one apart.
+Index stride_of(const KernelMatrix& kernels) { return spread(kernels.rows * Panels(kernels.columns).padded_columns()); }
+
+}  // namespace
+
+Index transformed_size(const KernelMatrix& kernels, Tiling tiling) {
+    const Index side = static_cast<Index>(tiling) + 2;
+    return side * side * stride_of(kernels);
+}
+
+void transform_filters(const float* w, const KernelMatrix& kernels, Tiling tiling, float* u) {
+    const Panels panels(kernels.columns);
+    const Index rows = kernels.rows, position_stride = stride_of(kernels);
+    parallel_for(panels.vectors * rows, 128, [&](Index begin, Index end) {
         for (Index i = begin; i < end; ++i) {
-            const Index vector = i / rows_, row = i % rows_;
-            float* const u = elements_.data() + panels_.place(vector, rows_) + row * panels_.stride(vector);
+            const Index vector = i / rows, row = i % rows;
+            float* const to = u + panels.place(vector, rows) + row * panels.stride(vector);
             if (tiling == Tiling::two)
-                transform<TwoByTwo>(w, kernels, row, vector * lanes, u, position_stride_);
+                transform_vector<TwoByTwo>(w, kernels, row, vector * lanes, to, position_stride);
             else
-                transform<FourByFour>(w, kernels, row, vector * lanes, u, position_stride_);
+                transform_vector<FourByFour>(w, kernels, row, vector * lanes, to, position_stride);
         }
     });
+}
+
+Filters::Filters(Transformed u, const KernelMatrix& kernels, Tiling)
+    : rows_(kernels.rows), panels_(kernels.columns), position_stride_(stride_of(kernels)), elements_(u.u) {}
+
+Filters::Filters(const float* w, const KernelMatrix& kernels, Tiling tiling)
+    : Filters(Transformed{nullptr}, kernels, tiling) {
+    own_.emplace(transformed_size(kernels, tiling));
+    transform_filters(w, kernels, tiling, own_->data());
+    elements_ = own_->data();
 }
 
 void Filters::multiply(Index position, Index rows, const float* a, Index a_stride, float* c, Index c_stride) const {
     for (Index panel = 0; panel < panels_.count; ++panel) {
         const Index first = panels_.first(panel), columns = panels_.width(panel) * lanes;
-        const float* const u = elements_.data() + position * position_stride_ + panels_.place(first, rows_);
+        const float* const u = elements_ + position * position_stride_ + panels_.place(first, rows_);
         for (Index k = 0; k < rows_; k += summed_at_once)
             tile_product<float, Layout::rows>(rows, columns, std::min(summed_at_once, rows_ - k), a + k, a_stride,
                                               u + k * columns, columns, c + first * lanes, c_stride, k > 0);

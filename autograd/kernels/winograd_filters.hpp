@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/tile_product.hpp>
 #include <xtape/autograd/kernels/winograd_transforms.hpp>
@@ -43,11 +45,23 @@ struct KernelMatrix {
     static KernelMatrix of_adjoint(const Convolution& c) { return {c.filters, c.channels, c.channels * 9, 9, true}; }
 };
 
-/// u = G w G^T for every position.
+/// Floats of the transform of such kernels.
+Index transformed_size(const KernelMatrix& kernels, Tiling tiling);
+/// u = G w G^T for every position, in parallel.
+void transform_filters(const float* w, const KernelMatrix& kernels, Tiling tiling, float* u);
+
+/// Filters that were transformed before.
+struct Transformed {
+    const float* u;
+};
+
+/// A correlation's filters in transformed form.
 class Filters {
 public:
-    /// In parallel.
+    /// Transforms w; does not keep it.
     Filters(const float* w, const KernelMatrix& kernels, Tiling tiling);
+    /// Borrows u.
+    Filters(Transformed u, const KernelMatrix& kernels, Tiling tiling);
 
     /// out (+)= v u, of tiles at some position: `rows` rows at a (stride `a_stride`), to c (stride `c_stride`), whose columns
     /// are padded to whole vectors.
@@ -57,7 +71,8 @@ private:
     Index rows_;
     Panels panels_;
     Index position_stride_;
-    Scratch<float> elements_;
+    std::optional<Scratch<float>> own_;
+    const float* elements_;
 };
 
 /// dw from sums `u` of its transform over tiles: w = G^T u G. u's matrices lie in panels, `position_stride` apart.
