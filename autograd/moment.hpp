@@ -14,6 +14,7 @@ public:
     Moment() = default;
     static Moment now();
 
+    bool before_everything() const { return number_ == 0; }
     /// Whether it was recorded since, by the same thread.
     bool covers(const Node& node) const {
         return number_ == 0 || (node.number > number_ && (node.number - number_) % Node::number_step == 0);

@@ -35,7 +35,7 @@ public:
           gradients_(tape.most_parents()),
           wanted_(std::make_unique<bool[]>(gradients_.size())) {
         if (tape.freed()) detail::throw_freed(*tape.freed());
-        if (tape.hooked())
+        if (detail::Hooks::any())
             for (std::size_t i = 0; i < tape.size(); ++i)
                 memo_[i].hooked = tape.nodes()[i]->hooks && !tape.is_border(i);
     }
@@ -59,7 +59,7 @@ public:
     /// Visits positions from the last to the first and calls finished(i, gradient) where a gradient was asked for.
     template <class Finished>
     void run(bool free_nodes, Finished finished) {
-        find_the_way();
+        detail::Hooks::any() ? find_the_way<true>() : find_the_way<false>();
         if (observer_) {
             told_ = true;
             tell([&](Observer& each) { each.walking(tape_, memo_.back().gradient); });
@@ -100,13 +100,14 @@ private:
     }
 
     /// A node is on the way when one of its parents is, or when what it goes around shows its gradient.
+    template <bool WithHooks>
     void find_the_way() {
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             Memo& memo = memo_[i];
             for (std::size_t p = 0; p < tape_.arity(i); ++p)
                 if (const auto parent = tape_.parents(i)[p]; parent != Tape::absent && memo_[parent].needed)
                     memo.needed = true;
-            if (memo.hooked && memo.needed) memo.shows = true;
+            if (WithHooks && memo.hooked && memo.needed) memo.shows = true;
             if (const auto around = tape_.bypassed(i); around != Tape::absent && memo_[around].shows)
                 memo.around = memo.shows = memo.needed = true;
         }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace xtape::detail {
 
 class Hooks {
 public:
+    /// Whether there was ever one in this program: where there was none, walks need not look for them.
+    static bool any() { return any_.load(std::memory_order_relaxed); }
+
     HookHandle add(GradientHook hook, Where where);
 
     /// What the hooks put in the place of a node's gradient; without a value when they only looked. Throws TapeError when
@@ -17,6 +21,7 @@ public:
     Variable run(const Node& node, const Variable& gradient) const;
 
 private:
+    static inline std::atomic<bool> any_{false};
     std::vector<std::shared_ptr<RegisteredHook>> list_;
 };
 

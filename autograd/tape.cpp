@@ -37,7 +37,7 @@ Tape::Tape(const Variable* ys, std::size_t count, Moment since) : since_(since) 
     std::size_t edges = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
-        if (ends_at(node)) continue;
+        if (cut_ && ends_at(node)) continue;
         const Variable* arguments = node.arguments();
         const std::size_t arity = node.arity();
         for (std::size_t p = 0; p < arity; ++p) reach(arguments[p].node().get());
@@ -59,7 +59,6 @@ Tape::Tape(const Variable* ys, std::size_t count, Moment since) : since_(since) 
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = *nodes_[i];
         node.position_ = static_cast<std::uint32_t>(i);
-        if (node.hooks) hooked_ = true;
         first_edge_.push_back(static_cast<std::uint32_t>(edges_.size()));
         if (is_leaf(i)) {
             bypassed_.push_back(absent);

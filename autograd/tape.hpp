@@ -39,9 +39,6 @@ public:
     /// Whether the tape ends there although there may be more.
     bool is_border(std::size_t i) const { return is_leaf(i) && !since_.covers(*nodes_[i]); }
 
-    /// Whether a node has hooks.
-    bool hooked() const { return hooked_; }
-
     /// Position of what node i goes around, or `absent`.
     std::uint32_t bypassed(std::size_t i) const { return bypassed_[i]; }
 
@@ -57,11 +54,11 @@ public:
 private:
     bool holds(const Node& node) const { return node.position_ < size() && nodes_[node.position_] == &node; }
     void reach(Node* node);
-    bool ends_at(const Node& node) const { return node.arity() == 0 || !since_.covers(node); }
+    bool ends_at(const Node& node) const { return node.arity() == 0 || (cut_ && !since_.covers(node)); }
 
     const Moment since_;
+    const bool cut_ = !since_.before_everything();
     std::size_t leaves_ = 0;
-    bool hooked_ = false;
     List<Node*> nodes_;
     List<std::uint32_t> edges_;
     List<std::uint32_t> first_edge_;
