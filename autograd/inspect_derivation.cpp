@@ -142,7 +142,7 @@ private:
     /// How far each operation's derivatives, as they are printed, are from central differences.
     void find_misfits() {
         Generator generator(1);
-        constexpr double rounding = 1e-12;
+        constexpr double nothing = 1e-7;  // what differences cannot tell from 0
         misfit_.assign(tape_.size(), 0);
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
@@ -164,7 +164,7 @@ private:
                 }
                 gap -= xtape::detail::inner(gradient.array(), rate);
                 size += xtape::detail::inner_abs(gradient.array(), rate);
-                size += rounding * count * xtape::detail::largest(rate);  // where all derivatives are 0
+                size += nothing * count * xtape::detail::largest(rate);
             }
             if (misfit_[i]) misfit_[i] = size > 0 ? std::abs(gap) / size : 0;
         }
@@ -196,7 +196,9 @@ private:
         for (std::size_t i = tape_.size(); i-- > 0;) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
             finish(i);
-            const Written local = written(step(i, gradient_[i]));
+            const Shape& shape = tape_.nodes()[i]->shape;
+            const Expression g = is_number(gradient_[i]) ? spread(gradient_[i], shape) : gradient_[i];
+            const Written local = written(step(i, g));
             const Set& through = through_[i];
             for (std::size_t p = 0; p < formula_.arguments(i).size(); ++p) {
                 const std::uint32_t to = formula_.arguments(i)[p].position;
