@@ -108,7 +108,7 @@ void Bill::recorded(Node& node, const Array& y) {
 
 void Bill::pulling(const Node& node, const Variable& g) {
     const auto row = rows_.find(&node);
-    if (row != rows_.end()) {
+    if (row != rows_.end() && detail::work_of(node).bytes > 0) {
         Kept own;
         node.keep(own);
         items_[row->second].backward.bytes +=
@@ -123,9 +123,10 @@ void Bill::pulled(const Node& node, const bool* wanted, const Variable* gradient
     if (row != rows_.end()) {
         Cost& cost = items_[row->second].backward;
         cost.seconds += taken;
-        cost.flops += detail::work_of(node).backward(wanted);
+        const detail::Work work = detail::work_of(node);
+        cost.flops += work.backward(wanted);
         for (std::size_t p = 0; p < node.arity(); ++p)
-            if (wanted[p]) cost.bytes += static_cast<double>(kept_piece(gradients[p]).bytes);
+            if (wanted[p] && work.bytes > 0) cost.bytes += static_cast<double>(kept_piece(gradients[p]).bytes);
     }
     last_ = Clock::now();
 }

@@ -88,10 +88,11 @@ std::string Bill::table() const {
     std::string text = text::columns(lines, "<<<>>>>>>>>", {lines.size() - 1});
     text += fmt::format("whole {:.3f} ms, of it between the operations' rules {:.3f} ms; peak memory {}\n", 1e3 * whole,
                         1e3 * std::max(0.0, elsewhere), text::bytes_text(static_cast<double>(peak)));
-    text +=
-        fmt::format("machine, {} threads: {:.0f} GFLOP/s (float32 product), {:.1f} GB/s; of peak: the time that the "
-                    "arithmetic (a) or the memory (m) would take at that rate\n",
-                    threads(), 1e-9 * best.flops, 1e-9 * best.bandwidth);
+    text += fmt::format("machine, {} threads: {:.0f} GFLOP/s (float32 product), {:.1f} GB/s\n", threads(),
+                        1e-9 * best.flops, 1e-9 * best.bandwidth);
+    text += "of peak: the time that the arithmetic (a) or the memory (m) would take at that rate; above 100 % it is "
+            "from cache,\n"
+            "in the pass of a neighbour, or by an algorithm that takes less arithmetic\n";
     return text;
 }
 

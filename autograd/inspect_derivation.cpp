@@ -142,7 +142,7 @@ private:
     /// How far each operation's derivatives, as they are printed, are from central differences.
     void find_misfits() {
         Generator generator(1);
-        constexpr double rounding = 1e-12;
+        constexpr double nothing = 1e-7;  // differences cannot tell less from 0; parameters move by about 1
         misfit_.assign(tape_.size(), 0);
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
@@ -150,7 +150,7 @@ private:
             const Written local = written(step(i, symbol("g", "g", Variable(g))));
             const auto count = static_cast<double>(g.size());
             double gap = xtape::detail::inner(g, recording_.rate(i)),
-                   size = xtape::detail::inner_abs(g, recording_.rate(i));
+                   size = xtape::detail::inner_abs(g, recording_.rate(i)) + nothing * count;
             for (std::size_t p = 0; p < local.gradients.size(); ++p) {
                 const std::uint32_t from = formula_.arguments(i)[p].position;
                 if (from == Tape::absent) continue;
@@ -164,7 +164,6 @@ private:
                 }
                 gap -= xtape::detail::inner(gradient.array(), rate);
                 size += xtape::detail::inner_abs(gradient.array(), rate);
-                size += rounding * count * xtape::detail::largest(rate);  // where all derivatives are 0
             }
             if (misfit_[i]) misfit_[i] = size > 0 ? std::abs(gap) / size : 0;
         }
@@ -196,7 +195,9 @@ private:
         for (std::size_t i = tape_.size(); i-- > 0;) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
             finish(i);
-            const Written local = written(step(i, gradient_[i]));
+            const Shape& shape = tape_.nodes()[i]->shape;
+            const Expression g = is_number(gradient_[i]) ? spread(gradient_[i], shape) : gradient_[i];
+            const Written local = written(step(i, g));
             const Set& through = through_[i];
             for (std::size_t p = 0; p < formula_.arguments(i).size(); ++p) {
                 const std::uint32_t to = formula_.arguments(i)[p].position;

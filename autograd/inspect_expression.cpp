@@ -83,6 +83,22 @@ Expression operator-(const Expression& a, const Expression& b) {
 }
 namespace {
 
+/// A number without its shapes.
+Expression bare(const Expression& a) {
+    switch (a->kind) {
+    case Kind::spread:
+        return bare(a->parts[0]);
+    case Kind::minus:
+        return -bare(a->parts[0]);
+    case Kind::quotient:
+        return bare(a->parts[0]) / bare(a->parts[1]);
+    case Kind::times:
+        return bare(a->parts[0]) * bare(a->parts[1]);
+    default:
+        return a;
+    }
+}
+
 /// A number that stands for a whole array, or what was made of one: arithmetic with it is written without saying so.
 bool is_quiet(const Expression& a) { return is(a, Kind::spread) && (a->quiet || is_number(a)); }
 
@@ -95,7 +111,7 @@ Expression quietly_spread(const Expression& a, const Shape& shape) {
 }  // namespace
 
 Expression operator*(const Expression& a, const Expression& b) {
-    if (is_quiet(a)) return quietly_spread(a->parts[0] * b, a->shape);
+    if (is_quiet(a)) return quietly_spread((is_number(a) ? bare(a) : a->parts[0]) * b, a->shape);
     if (is(a, Kind::minus)) return -(a->parts[0] * b);
     if (is(b, Kind::minus)) return -(a * b->parts[0]);
     if (is_number(a, 1)) return b;
@@ -104,7 +120,7 @@ Expression operator*(const Expression& a, const Expression& b) {
     return term(Kind::times, {a, b});
 }
 Expression operator/(const Expression& a, const Expression& b) {
-    if (is_quiet(a)) return quietly_spread(a->parts[0] / b, a->shape);
+    if (is_quiet(a)) return quietly_spread((is_number(a) ? bare(a) : a->parts[0]) / b, a->shape);
     if (is(a, Kind::minus)) return -(a->parts[0] / b);
     if (is(b, Kind::minus)) return -(a / b->parts[0]);
     if (is_number(b, 1)) return a;
@@ -129,7 +145,7 @@ Expression call(const std::string& text, const std::string& latex, std::vector<E
 
 Expression spread(const Expression& a, const Shape& shape) {
     if (is(a, Kind::minus) && !is_number(a)) return -spread(a->parts[0], shape);
-    const Expression& inner = is(a, Kind::spread) && is_number(a) ? a->parts[0] : a;
+    const Expression inner = is_number(a) ? bare(a) : a;
     Term result{Kind::spread, "", "", 0, {}, {inner}, {}, shape};
     return std::make_shared<const Term>(std::move(result));
 }

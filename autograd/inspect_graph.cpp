@@ -69,6 +69,11 @@ public:
         for (std::size_t i = 0; i < tape_.size(); ++i)
             if (tape_.is_leaf(i)) add_parameter(i);
         for (const auto& [key, constant] : constants_) add_constant(constant);
+        for (const auto& [i, beside] : beside_) {
+            std::string all = fmt::format("n{};", i);
+            for (const std::string& id : beside) all += " " + id + ";";
+            cluster(chain_of(names_.part_of(*tape_.nodes()[i]).get())).nodes.push_back("{ rank=same; " + all + " }");
+        }
 
         std::string text =
             "digraph tape {\n"
@@ -131,7 +136,7 @@ private:
             const std::uint32_t parent = tape_.parents(i)[p];
             if (parent != Tape::absent) {
                 if (tape_.is_leaf(parent)) {  // whose own label has the shape
-                    edges_.push_back(fmt::format("n{} -> n{};", parent, i));
+                    add_edge_from(fmt::format("n{}", parent), i, p, uses_[parent] == 1);
                     settle(homes_, parent, home);
                 } else {
                     edges_.push_back(fmt::format("n{} -> n{} [weight=20, label=\" {}\"];", parent, i,
@@ -153,7 +158,17 @@ private:
         const void* key = array ? kept_piece(array).identity : static_cast<const void*>(&tape_.parents(i)[p]);
         const auto [at, is_new] = constants_.try_emplace(key, Constant{id, names_.of(array), array, home});
         if (!is_new) at->second.home = common(at->second.home, home);
-        edges_.push_back(fmt::format("{} -> n{};", at->second.id, i));
+        add_edge_from(at->second.id, i, p, is_new);
+    }
+
+    /// From what is no operation: one to the left and one to the right at operation i's side, so that layers come one below
+    /// the other, and the rest above it, as are those that others use too and the first of many arguments.
+    void add_edge_from(const std::string& id, std::size_t i, std::size_t p, bool is_alone) {
+        std::vector<std::string>& beside = beside_[i];
+        const bool aside = is_alone && beside.size() < 2 && (p > 0 || tape_.arity(i) < 3);
+        edges_.push_back(aside && beside.size() == 1 ? fmt::format("n{} -> {} [dir=back];", i, id)
+                                                     : fmt::format("{} -> n{};", id, i));
+        if (aside) beside.push_back(id);
     }
 
     static void settle(std::map<std::size_t, Chain>& homes, std::size_t i, const Chain& home) {
@@ -195,7 +210,8 @@ private:
     std::vector<std::size_t> uses_;
     std::vector<std::string> edges_;
     std::map<const void*, Constant> constants_;
-    std::map<std::size_t, Chain> homes_;  // of parameters: what all that use them are in
+    std::map<std::size_t, std::vector<std::string>> beside_;  // by operation
+    std::map<std::size_t, Chain> homes_;                      // of parameters: what all that use them are in
     Cluster root_;
     int clusters_ = 0;
 };

@@ -123,13 +123,8 @@ Expression by_rule_unless_plain(const Step& s, std::size_t p, const Expression& 
 }
 
 void add_arrays(WrittenOperations& t) {
-    t["matmul"] = matrix_product;
+    for (const char* name : {"matmul", "dot", "outer"}) t[name] = matrix_product;
     t["linear"] = affine;
-    t["dot"] = [](S s) { return Written{form("{} · {}", "{} \\cdot {}", s.x), {s.g * s.x[1], s.g * s.x[0]}}; };
-    t["outer"] = [](S s) {
-        return Written{product(s.x[0], transposed(s.x[1])),
-                       {by_rule(s, 0, product(s.g, s.x[1])), by_rule(s, 1, product(transposed(s.g), s.x[0]))}};
-    };
     t["linear_sigmoid"] = affine_sigmoid;
     t["sum"] = [](S s) { return Written{named("sum", s.x[0]), {spread_back(s, s.g)}}; };
     t["mean"] = mean_of;

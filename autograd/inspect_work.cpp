@@ -45,7 +45,7 @@ std::optional<double> product_of(const Node& node) {
     const std::string_view name = node.name;
     const double results = count_of(node.shape);
     const auto first = shape_of(node, 0), second = shape_of(node, 1);
-    if (is_one_of(name, {"matmul", "linear", "linear_sigmoid"})) return 2 * results * inner_size(node);
+    if (is_one_of(name, {"matmul", "linear", "linear_sigmoid", "dot", "outer"})) return 2 * results * inner_size(node);
     if (is_one_of(name, {"conv2d", "correlate2d", "convolve2d", "conv2d_relu_max_pool2d_output"}))
         return second ? 2 * results * taps_of(*second) : 0;
     if (name == "conv2d_relu_max_pool2d")  // four positions are computed for each maximum

@@ -75,6 +75,8 @@ BOOST_AUTO_TEST_CASE(prices_what_is_run) {
                boost::test_tools::per_element());
     BOOST_TEST(bill.items()[0].layer == "0: Conv2d(1, 2, 3, padding=same) + relu + MaxPool2d(2)");
     BOOST_TEST(bill.items()[4].layer == "");
+    BOOST_TEST(bill.items()[1].forward.bytes == 0);  // flatten: the same elements
+    BOOST_TEST(bill.items()[1].backward.bytes == 0);
 
     const std::string text = bill.table();
     for (const char* word : {"conv2d_relu_max_pool2d", "GFLOP/s", "peak memory", "operations", "of peak"})

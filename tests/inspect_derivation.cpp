@@ -213,14 +213,23 @@ BOOST_AUTO_TEST_CASE(every_operation_is_written_and_right) {
                 if (!y.requires_grad() || y.size() == 0) continue;
                 const Tape tape(y);
                 bool single = false;  // differences drown in its rounding
+                bool empty = false;   // there is nothing to compare
                 for (const Node* node : tape.nodes()) {
                     if (node->arity() == 0) continue;
                     seen.insert(node->name);
                     single |= node->dtype == float32;
+                    empty |= node->shape.count() == 0;
                     BOOST_TEST((bare.count(node->name) || inspect::detail::is_written_out(node->name)), node->name);
                 }
+                if (empty) continue;
                 const inspect::Names names;
-                const auto derivation = inspect::derivation(f, names);
+                inspect::Derivation derivation;
+                try {
+                    derivation = inspect::derivation(f, names);
+                } catch (const Error& error) {
+                    BOOST_ERROR(error.what());
+                    continue;
+                }
                 BOOST_TEST(derivation.checked(single ? 1e-3 : 1e-5), derivation.text());
             }
         }
