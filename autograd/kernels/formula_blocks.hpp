@@ -61,6 +61,26 @@ public:
         for (const auto& step : program_.steps) run(step, n);
     }
 
+    /// The same, and meanwhile has the memory fetched where the next n elements of these arrays lie.
+    void run(Index n, const std::vector<const T*>& ahead) {
+        constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+        const Index share =
+            n * static_cast<Index>(ahead.size()) / line / static_cast<Index>(program_.steps.size() + 1) + 1;
+        std::size_t array = 0;
+        Index next = 0;
+        for (const auto& step : program_.steps) {
+            for (Index i = 0; i < share && array < ahead.size(); ++i) {
+                ask_for(ahead[array], next);
+                next += line;
+                if (next >= n) {
+                    next = 0;
+                    ++array;
+                }
+            }
+            run(step, n);
+        }
+    }
+
     /// Adds what the sums are of the n elements that run() was for, from the batch's first `used` on only those.
     void add_sums(Index n, double* totals) const {
         std::size_t s = 0;
@@ -95,6 +115,7 @@ public:
         : operands_(operands),
           outputs_(outputs),
           arguments_(operands.size()),
+          far_(exceeds_near_caches<T>(n * static_cast<Index>(operands.size()))),
           block_(block_size(across, operands, n)),
           memory_(memory_size(across, in_rows)),
           pointers_(static_cast<Index>(across.places() + in_rows.places())),
@@ -191,7 +212,17 @@ private:
                 machine.place(program.argument(k)) = const_cast<T*>(arguments_[k]);
             for (std::size_t o = 0; o < outputs_.size(); ++o)
                 machine.place(program.output(o)) = outputs_[o] ? outputs_[o] + first : nullptr;
-            machine.run(whole);
+            if (far_) {
+                ahead_.clear();
+                for (std::size_t k = 0; k < operands_.size(); ++k)
+                    if (operands_[k].kind == FormulaOperand<T>::flat)
+                        ahead_.push_back(operands_[k].data + first + whole);
+                for (T* output : outputs_)
+                    if (output) ahead_.push_back(output + first + whole);
+                machine.run(whole, ahead_);
+            } else {
+                machine.run(whole);
+            }
             machine.add_sums(whole, totals);
         }
         if (rest == 0) return;
@@ -215,6 +246,8 @@ private:
     const std::vector<T*>& outputs_;
     std::vector<const T*> arguments_;  ///< where each argument's elements of this block begin
     std::vector<std::size_t> broadcasts_;
+    std::vector<const T*> ahead_;
+    bool far_;  ///< the arrays are not in the near caches
     Index block_;
     Scratch<T> memory_;
     T* expanded_ = nullptr;

@@ -23,88 +23,148 @@ struct Draft {
 /// Chooses the steps: merges operations, and tells what stands still from what moves.
 class Choice {
 public:
-    Choice(const Formula& formula, std::uint64_t moves) : instructions_(formula.instructions()) {
-        const std::size_t count = instructions_.size();
-        std::vector<int> uses(count);
+    Choice(const Formula& formula, std::uint64_t moves)
+        : instructions_(formula.instructions()), uses_(instructions_.size()), read_(instructions_.size()) {
         for (const FormulaInstruction& instruction : instructions_)
             for (std::int32_t operand : instruction.operands)
-                if (operand >= 0) ++uses[static_cast<std::size_t>(operand)];
-        for (std::int32_t output : formula.outputs()) ++uses[static_cast<std::size_t>(output)];
-        still.resize(count);
-        std::vector<bool> merged(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            const FormulaInstruction& instruction = instructions_[i];
-            if (instruction.op == Op::argument) {
-                still[i] = (moves >> i & 1) == 0;
-                continue;
-            }
-            still[i] = true;
-            for (std::int32_t operand : instruction.operands)
-                if (operand >= 0 && !still[static_cast<std::size_t>(operand)]) still[i] = false;
+                if (operand >= 0) ++uses_[at(operand)];
+        for (std::int32_t output : formula.outputs()) {
+            ++uses_[at(output)];
+            read_[at(output)] = true;
         }
-        for (std::size_t i = count; i-- > formula.arguments();) {
+        for (std::size_t i = 0; i < instructions_.size(); ++i) {
             const FormulaInstruction& instruction = instructions_[i];
-            if (merged[i] || instruction.op == Op::constant) continue;
-            const auto product = [&](int k) {  // whether operand k is a product that nobody else wants
-                const auto n = static_cast<std::size_t>(instruction.operands[k]);
-                return instructions_[n].op == Op::multiply && uses[n] == 1 && !still[n] && n >= formula.arguments();
-            };
-            Draft draft = as_it_stands(static_cast<std::int32_t>(i));
-            const auto merge = [&](int k, StepOp step, std::int32_t other) {
-                const std::int32_t n = instruction.operands[k];
-                merged[static_cast<std::size_t>(n)] = true;
-                draft.step = step;
-                draft.operands[0] = at(n).operands[0];
-                draft.operands[1] = at(n).operands[1];
-                draft.operands[2] = other;
-            };
-            const bool sum = instruction.op == Op::add, difference = instruction.op == Op::subtract;
-            if (still[i])
-                ;
-            else if (sum && product(1))
-                merge(1, StepOp::multiply_add, instruction.operands[0]);
-            else if (sum && product(0))
-                merge(0, StepOp::multiply_add, instruction.operands[1]);
-            else if (difference && product(1))
-                merge(1, StepOp::subtract_product, instruction.operands[0]);
-            else if (difference && product(0))
-                merge(0, StepOp::multiply_subtract, instruction.operands[1]);
-            else if (instruction.op == Op::negate && product(0))
-                merge(0, StepOp::negative_product, -1);
-            drafts.push_back(draft);
+            bool stands = instruction.op != Op::argument || (moves >> i & 1) == 0;
+            for (std::int32_t operand : instruction.operands) stands &= operand < 0 || still[at(operand)];
+            still.push_back(stands);
         }
+        find_shared_exponentials();
+        for (auto i = static_cast<std::int32_t>(instructions_.size());
+             i-- > static_cast<std::int32_t>(formula.arguments());)
+            if (read_[at(i)] && instruction(i).op != Op::constant) choose(i);
         std::reverse(drafts.begin(), drafts.end());
     }
 
-    const FormulaInstruction& at(std::int32_t i) const { return instructions_[static_cast<std::size_t>(i)]; }
-
     std::vector<Draft> drafts;
-    std::vector<bool> still;        ///< by instruction, and by added constant behind them
-    std::vector<double> constants;  ///< those added
+    std::vector<bool> still;                                 ///< by instruction, and by what is added behind them
+    std::vector<std::pair<std::int32_t, double>> constants;  ///< those added, with their numbers
 
 private:
-    Draft as_it_stands(std::int32_t i) {
-        const FormulaInstruction& instruction = at(i);
+    /// Sigmoids and softpluses of a number and of its negative.
+    struct Exponential {
+        std::int32_t of = -1;     ///< the number
+        std::int32_t first = -1;  ///< the first instruction of them
+        int members = 0, sigmoids = 0;
+        std::int32_t e = -1, larger = -1;  ///< what they share, where that pays
+    };
+
+    static std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+    const FormulaInstruction& instruction(std::int32_t i) const { return instructions_[at(i)]; }
+
+    std::int32_t add(bool stands) {
+        still.push_back(stands);
+        return static_cast<std::int32_t>(still.size()) - 1;
+    }
+
+    void push(StepOp step, Op op, std::int32_t out, std::int32_t a, std::int32_t b = -1, std::int32_t c = -1) {
         Draft draft;
-        draft.op = instruction.op;
-        draft.out = i;
-        std::copy(std::begin(instruction.operands), std::end(instruction.operands), draft.operands);
-        if (instruction.op == Op::multiply && draft.operands[0] == draft.operands[1]) draft.step = StepOp::square;
-        if (instruction.op == Op::divide && at(draft.operands[1]).op == Op::constant) {
-            // by a power of two: the product with its inverse is the same
-            const double divisor = at(draft.operands[1]).constant;
-            int exponent = 0;
-            if (std::abs(std::frexp(divisor, &exponent)) == 0.5 && std::abs(exponent) < 100) {
-                draft.op = Op::multiply;
-                draft.operands[1] = static_cast<std::int32_t>(instructions_.size() + constants.size());
-                constants.push_back(1 / divisor);
-                still.push_back(true);
+        draft.step = step;
+        draft.op = op;
+        draft.out = out;
+        draft.operands[0] = a;
+        draft.operands[1] = b;
+        draft.operands[2] = c;
+        for (std::int32_t operand : draft.operands)
+            if (operand >= 0 && at(operand) < read_.size()) read_[at(operand)] = true;
+        drafts.push_back(draft);
+    }
+
+    bool saturates(std::int32_t i) const {
+        return (instruction(i).op == Op::sigmoid || instruction(i).op == Op::softplus) && !still[at(i)];
+    }
+    bool of_negative(std::int32_t i) const { return instruction(instruction(i).operands[0]).op == Op::negate; }
+    std::int32_t base(std::int32_t i) const {
+        const std::int32_t operand = instruction(i).operands[0];
+        return of_negative(i) ? instruction(operand).operands[0] : operand;
+    }
+    Exponential* exponential(std::int32_t of) {
+        const auto there =
+            std::find_if(exponentials_.begin(), exponentials_.end(), [&](const auto& e) { return e.of == of; });
+        return there == exponentials_.end() ? nullptr : &*there;
+    }
+
+    void find_shared_exponentials() {
+        for (std::int32_t i = 0; at(i) < instructions_.size(); ++i) {
+            if (!saturates(i)) continue;
+            Exponential* there = exponential(base(i));
+            if (!there) {
+                exponentials_.push_back({});
+                there = &exponentials_.back();
+                there->of = base(i);
+                there->first = i;
             }
+            ++there->members;
+            if (instruction(i).op == Op::sigmoid) ++there->sigmoids;
         }
-        return draft;
+        for (Exponential& each : exponentials_) {
+            if (each.members > 1) each.e = add(false);
+            if (each.sigmoids > 1) each.larger = add(false);
+        }
+    }
+
+    /// The step for instruction i, and before it what it shares with later ones; in reverse order.
+    void choose(std::int32_t i) {
+        if (saturates(i)) return choose_saturating(i);
+        const FormulaInstruction& from = instruction(i);
+        const std::int32_t *operands = from.operands, a = operands[0], b = operands[1];
+        const auto product = [&](std::int32_t n) {  // that nobody else wants
+            return instruction(n).op == Op::multiply && uses_[at(n)] == 1 && !still[at(n)];
+        };
+        const auto merge = [&](std::int32_t n, StepOp step, std::int32_t other = -1) {
+            push(step, from.op, i, instruction(n).operands[0], instruction(n).operands[1], other);
+        };
+        const bool moving = !still[at(i)];
+        if (moving && from.op == Op::add && product(b)) return merge(b, StepOp::multiply_add, a);
+        if (moving && from.op == Op::add && product(a)) return merge(a, StepOp::multiply_add, b);
+        if (moving && from.op == Op::subtract && product(b)) return merge(b, StepOp::subtract_product, a);
+        if (moving && from.op == Op::subtract && product(a)) return merge(a, StepOp::multiply_subtract, b);
+        if (moving && from.op == Op::negate && product(a)) return merge(a, StepOp::negative_product);
+        if (from.op == Op::multiply && a == b) return push(StepOp::square, from.op, i, a);
+        if (from.op == Op::divide && is_power_of_two(b)) {  // the product with its inverse is the same
+            constants.emplace_back(add(true), 1 / instruction(b).constant);
+            return push(StepOp::plain, Op::multiply, i, a, constants.back().first);
+        }
+        push(StepOp::plain, from.op, i, a, b, operands[2]);
+    }
+
+    bool is_power_of_two(std::int32_t i) const {
+        int exponent = 0;
+        return instruction(i).op == Op::constant && std::abs(std::frexp(instruction(i).constant, &exponent)) == 0.5 &&
+               std::abs(exponent) < 100;
+    }
+
+    void choose_saturating(std::int32_t i) {
+        const Exponential& shared = *exponential(base(i));
+        const Op op = instruction(i).op;
+        const bool negative = of_negative(i), is_sigmoid = op == Op::sigmoid;
+        if (shared.e < 0)
+            push(StepOp::plain, op, i, instruction(i).operands[0]);
+        else if (is_sigmoid && shared.larger >= 0)
+            push(negative ? StepOp::sigmoid_of_negative_by_both : StepOp::sigmoid_by_both, op, i, shared.of, shared.e,
+                 shared.larger);
+        else if (is_sigmoid)
+            push(negative ? StepOp::sigmoid_of_negative_by : StepOp::sigmoid_by, op, i, shared.of, shared.e);
+        else
+            push(negative ? StepOp::softplus_of_negative_by : StepOp::softplus_by, op, i, shared.of, shared.e);
+        if (i != shared.first) return;
+        if (shared.larger >= 0) push(StepOp::one_by_one_plus, op, shared.larger, shared.e);
+        if (shared.e >= 0) push(StepOp::exp_minus_abs, op, shared.e, shared.of);
     }
 
     const std::vector<FormulaInstruction>& instructions_;
+    std::vector<int> uses_;
+    std::vector<bool> read_;  ///< by a step that was chosen, or from outside
+    std::vector<Exponential> exponentials_;
 };
 
 }  // namespace
@@ -114,7 +174,7 @@ FormulaProgram<T>::FormulaProgram(const Formula& formula, std::uint64_t moving, 
     : moves(moving), summed(as_sums), arguments(formula.arguments()), outputs(formula.outputs().size()) {
     Choice choice(formula, moves);
     const std::vector<FormulaInstruction>& instructions = formula.instructions();
-    const std::size_t count = instructions.size() + choice.constants.size();
+    const std::size_t count = choice.still.size();
     std::vector<Draft> moving_drafts, still_drafts;
     for (const Draft& draft : choice.drafts)
         (choice.still[static_cast<std::size_t>(draft.out)] ? still_drafts : moving_drafts).push_back(draft);
@@ -173,11 +233,11 @@ FormulaProgram<T>::FormulaProgram(const Formula& formula, std::uint64_t moving, 
         else if (register_of[i] != nowhere)
             place_of[i] = reg(static_cast<std::size_t>(register_of[i]));
         if (choice.still[i] && is_argument) still_arguments.emplace_back(place_of[i], i);
-        if (i >= instructions.size())
-            constants.emplace_back(place_of[i], static_cast<T>(choice.constants[i - instructions.size()]));
-        else if (instructions[i].op == Op::constant)
+        if (i < instructions.size() && instructions[i].op == Op::constant)
             constants.emplace_back(place_of[i], static_cast<T>(instructions[i].constant));
     }
+    for (const auto& [i, value] : choice.constants)
+        constants.emplace_back(place_of[static_cast<std::size_t>(i)], static_cast<T>(value));
 
     const auto step_of = [&](const Draft& draft) {
         Place from[3] = {0, 0, 0};

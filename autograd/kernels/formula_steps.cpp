@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <xtape/autograd/kernels/functions.hpp>
+#include <xtape/autograd/kernels/logarithm.hpp>
 
 namespace xtape::kernels {
 
@@ -82,7 +83,6 @@ XTAPE_FUNCTION(Abs, (const B& a), xsimd::abs(a));
 XTAPE_FUNCTION(Sqrt, (const B& a), xsimd::sqrt(a));
 XTAPE_FUNCTION(Exp, (const B& a), xsimd::exp(a));
 XTAPE_FUNCTION(Expm1, (const B& a), xsimd::expm1(a));
-XTAPE_FUNCTION(Log, (const B& a), xsimd::log(a));
 XTAPE_FUNCTION(Log1p, (const B& a), xsimd::log1p(a));
 XTAPE_FUNCTION(Tanh, (const B& a), xsimd::tanh(a));
 XTAPE_FUNCTION(Opposite, (const B& a), B(1) - a);
@@ -94,6 +94,15 @@ XTAPE_FUNCTION(Divide, (const B& a, const B& b), a / b);
 XTAPE_FUNCTION(Less, (const B& a, const B& b), truth<B>(a < b));
 XTAPE_FUNCTION(LessEqual, (const B& a, const B& b), truth<B>(a <= b));
 XTAPE_FUNCTION(Equal, (const B& a, const B& b), truth<B>(a == b));
+XTAPE_FUNCTION(ExpMinusAbs, (const B& a), exp_minus_abs(a));
+XTAPE_FUNCTION(OneByOnePlus, (const B& e), B(1) / (B(1) + e));
+XTAPE_FUNCTION(SigmoidBy, (const B& x, const B& e), xsimd::select(x < B(0), e, B(1)) / (B(1) + e));
+XTAPE_FUNCTION(SigmoidOfNegativeBy, (const B& x, const B& e), xsimd::select(x > B(0), e, B(1)) / (B(1) + e));
+XTAPE_FUNCTION(SigmoidByBoth, (const B& x, const B& e, const B& larger), xsimd::select(x < B(0), e* larger, larger));
+XTAPE_FUNCTION(SigmoidOfNegativeByBoth, (const B& x, const B& e, const B& larger),
+               xsimd::select(x > B(0), e* larger, larger));
+XTAPE_FUNCTION(SoftplusBy, (const B& x, const B& e), xsimd::select(x < B(0), B(0), x) + xsimd::log1p(e));
+XTAPE_FUNCTION(SoftplusOfNegativeBy, (const B& x, const B& e), xsimd::select(x > B(0), B(0), -x) + xsimd::log1p(e));
 XTAPE_FUNCTION(Larger, (const B& a, const B& b), xsimd::max(a, b));
 XTAPE_FUNCTION(Select, (const B& c, const B& a, const B& b), xsimd::select(c == B(0), b, a));
 XTAPE_FUNCTION(MultiplyAdd, (const B& a, const B& b, const B& c), xsimd::fma(a, b, c));
@@ -137,6 +146,22 @@ StepFunction<T> step_function(StepOp step, FormulaOp op, unsigned still) {
         return ternary<T, MultiplySubtract>(still);
     case StepOp::subtract_product:
         return ternary<T, SubtractProduct>(still);
+    case StepOp::exp_minus_abs:
+        return run_unary<T, ExpMinusAbs>;
+    case StepOp::one_by_one_plus:
+        return run_unary<T, OneByOnePlus>;
+    case StepOp::sigmoid_by:
+        return run_binary<T, SigmoidBy, 0>;
+    case StepOp::sigmoid_of_negative_by:
+        return run_binary<T, SigmoidOfNegativeBy, 0>;
+    case StepOp::sigmoid_by_both:
+        return run_ternary<T, SigmoidByBoth, 0>;
+    case StepOp::sigmoid_of_negative_by_both:
+        return run_ternary<T, SigmoidOfNegativeByBoth, 0>;
+    case StepOp::softplus_by:
+        return run_binary<T, SoftplusBy, 0>;
+    case StepOp::softplus_of_negative_by:
+        return run_binary<T, SoftplusOfNegativeBy, 0>;
     }
     switch (op) {
     case FormulaOp::argument:
@@ -155,7 +180,7 @@ StepFunction<T> step_function(StepOp step, FormulaOp op, unsigned still) {
     case FormulaOp::expm1:
         return run_unary<T, Expm1>;
     case FormulaOp::log:
-        return run_unary<T, Log>;
+        return run_unary<T, Logarithm>;
     case FormulaOp::log1p:
         return run_unary<T, Log1p>;
     case FormulaOp::sin:

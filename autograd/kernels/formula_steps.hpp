@@ -18,7 +18,16 @@ enum class StepOp : std::uint8_t {
     negative_product,   ///< -(a b)
     multiply_add,       ///< a b + c
     multiply_subtract,  ///< a b - c
-    subtract_product    ///< c - a b
+    subtract_product,   ///< c - a b
+    // sigmoids and softpluses of one number and of its negative, which share e = exp(-|a|) and 1 / (1 + e)
+    exp_minus_abs,                ///< exp(-|a|)
+    one_by_one_plus,              ///< 1 / (1 + a)
+    sigmoid_by,                   ///< of a, b being e
+    sigmoid_of_negative_by,       ///< of -a, b being e
+    sigmoid_by_both,              ///< of a, b being e and c 1 / (1 + e)
+    sigmoid_of_negative_by_both,  ///< of -a, likewise
+    softplus_by,                  ///< of a, b being e
+    softplus_of_negative_by       ///< of -a, b being e
 };
 
 /// out = f(a, b, c) for n numbers, n a multiple of the batch. What stands still is one batch.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/functions.hpp>
+#include <xtape/autograd/kernels/logarithm.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
 #include <xtape/autograd/ops/slopes.hpp>
@@ -81,9 +82,8 @@ Variable expm1(Variable x, Where where) {
 
 Variable log(Variable x, Where where) {
     if (auto stable = log_of_recognised(x, where)) return *std::move(stable);
-    return unary_of_input(
-        "log", std::move(x), where, [](auto v) { return xsimd::log(v); },
-        [](Variable g, const Variable& in) { return std::move(g) / in; });
+    return unary_of_input("log", std::move(x), where, kernels::Logarithm(),
+                          [](Variable g, const Variable& in) { return std::move(g) / in; });
 }
 
 Variable log1p(Variable x, Where where) {
