@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/formula_trace.hpp>
+#include <xtape/autograd/ops/formula_trace.hpp>
 
 namespace xtape {
 

@@ -4,15 +4,11 @@
 
 #include <cmath>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include <xtape/autograd/check_grads.hpp>
-#include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
-#include <xtape/autograd/storage.hpp>
-#include <xtape/autograd/xtensor.hpp>
 
 #include "support/counting.hpp"
 
@@ -42,17 +38,6 @@ template <class F>
 Values slope(const F& f, const Values& at) {
     const Parameter x(numbers(at));
     return values(grad(sum(f(x)), x));
-}
-
-template <class Error, class F>
-void check_message(F f, const std::string& text, int line) {
-    const std::string place = "elementwise.cpp:" + std::to_string(line);
-    BOOST_CHECK_EXCEPTION(f(), Error, [&](const Error& e) {
-        const std::string what = e.what();
-        BOOST_TEST(what.find(text) != std::string::npos, what + " does not say " + text);
-        BOOST_TEST(what.find(place) != std::string::npos, what + " does not say " + place);
-        return true;
-    });
 }
 
 }  // namespace
@@ -213,66 +198,6 @@ BOOST_AUTO_TEST_CASE(what_is_captured_by_reference_may_change) {
     BOOST_TEST(values(outer(x)) == (Values{3, 5}));
 }
 
-BOOST_AUTO_TEST_CASE(a_second_walk_gives_the_same) {
-    const auto f = xtape::elementwise([](auto x) { return x * x * x; });
-    const Parameter x(numbers({1, 2, 3}));
-    const Variable loss = sum(f(x));
-    const Values expected{3, 12, 27};
-    BOOST_TEST(values(grad(loss, x)) == expected);
-    const Variable kept = grad(3 * loss, x);
-    BOOST_TEST(values(kept) == (Values{9, 36, 81}));
-    const Variable other = grad(loss / 2, x);
-    BOOST_TEST(values(other) == (Values{1.5, 6, 13.5}));
-    BOOST_TEST(values(kept) == (Values{9, 36, 81}));
-    BOOST_TEST(values(grad(loss, x)) == expected);
-    loss.backward(keep_tape);
-    loss.backward();
-    BOOST_TEST(values(Variable(x.grad())) == (Values{6, 24, 54}));
-    BOOST_CHECK_THROW(loss.backward(), TapeError);
-    // the first walk scales in place what nobody has been given, the second still has its own
-    const Variable fresh = sum(f(x));
-    BOOST_TEST(values(grad(3 * fresh, x)) == (Values{9, 36, 81}));
-    BOOST_TEST(values(grad(fresh, x)) == expected);
-    BOOST_TEST(values(grad(3 * fresh, x)) == (Values{9, 36, 81}));
-}
-
-BOOST_AUTO_TEST_CASE(nothing_is_recorded_without_need) {
-    const auto f = xtape::elementwise([](auto x) { return x * x; });
-    const Parameter x(numbers({1, 2, 3}));
-    BOOST_TEST(!Variable(f(x.variable().detach())).requires_grad());
-    const NoGrad scope;
-    BOOST_TEST(!Variable(f(x)).requires_grad());
-    BOOST_TEST(!mean(f(x)).requires_grad());
-}
-
-BOOST_AUTO_TEST_CASE(outputs_are_kept_one_by_one_for_whoever_looks) {
-    const auto f = xtape::elementwise("cube", [](auto x) { return x * x * x; });
-    const Parameter x(numbers({1, 2}));
-    const KeepOutputs scope;
-    const Variable loss = mean(f(x));
-    BOOST_TEST(std::string(loss.node()->name) == "mean");
-    BOOST_TEST(std::string(loss.node()->arguments()[0].node()->name) == "cube");
-    BOOST_TEST(values(Variable(loss.node()->arguments()[0].node()->output)) == (Values{1, 8}));
-}
-
-BOOST_AUTO_TEST_CASE(errors_name_the_line_of_the_call) {
-    const auto f = xtape::elementwise("product", [](auto x, auto y) { return x * y; });
-    const Variable a(xt::xarray<float>(xt::zeros<float>({2, 3}))), b(xt::xarray<float>(xt::zeros<float>({4})));
-    check_message<ShapeError>([&] { (void)f(a, b); }, "product", __LINE__);
-    check_message<DtypeError>([&] { (void)f(a, astype(a, float64)); }, "product: dtypes differ", __LINE__);
-    check_message<ValueError>([&] { (void)f(a, Variable()); }, "without a value", __LINE__);
-    Symbol* leaked = nullptr;
-    const auto leaking = xtape::elementwise([&](auto x) {
-        leaked = new Symbol(x);
-        return x;
-    });
-    (void)leaking(a);
-    check_message<Error>([&] { (void)(*leaked + 1); }, "outside of the lambda", __LINE__);
-    const auto using_it = xtape::elementwise([&](auto x) { return x + *leaked; });
-    check_message<Error>([&] { (void)using_it(a); }, "outside of the lambda", __LINE__ - 1);
-    delete leaked;
-}
-
 BOOST_AUTO_TEST_CASE(gradients_of_broadcast_arguments_have_their_shape) {
     const auto f = xtape::elementwise([](auto x, auto y, auto z) { return x * y * z; });
     Generator seeded(5);
@@ -295,37 +220,19 @@ BOOST_AUTO_TEST_CASE(gradients_of_broadcast_arguments_have_their_shape) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(one_thread_and_two_give_the_same_bits) {
-    const auto focal = xtape::elementwise(focal_of);
-    Generator seeded(2);
-    const Variable p0(random::uniform({300'001}, 0.05, 0.95, seeded)), t0(random::uniform({300'001}, 0, 1, seeded));
-    const Variable column(random::uniform({700, 1}, 0.05, 0.95, seeded)), row(random::uniform({301}, 0, 1, seeded));
-    xtape::testing::check_threads([&] {
-        const Parameter p(p0), t(t0), c(column), r(row);
-        std::vector<Variable> all{mean(focal(p, t)), focal(p, t), sum(focal(c, r)), focal(c, r)};
-        for (int i = 0; i < 4; ++i) {
-            const Variable y = sum(all[static_cast<std::size_t>(i)]);
-            for (const Variable& g : grad(y, {p, t, c, r})) all.push_back(g);
+BOOST_AUTO_TEST_CASE(the_logarithm_is_exact_to_the_last_digits) {
+    Values at{1.17549435e-38, 3e38, 0.99999994, 1.00000012, 0.70710677, 0.70710683, 1.4142135, 1.4142137};
+    Generator seeded(4);
+    for (int i = 0; i < 20'000; ++i) at.push_back(std::exp(170 * seeded.uniform() - 85));
+    for (int i = 0; i < 20'000; ++i) at.push_back(0.6 + seeded.uniform());
+    const Variable x = numbers(at, float32);
+    for (const Variable& y : {log(x), Variable(xtape::elementwise([](auto u) { return log(u); })(x))})
+        for (Index i = 0; i < y.size(); ++i) {
+            const double expected = std::log(x.array().at(i)), got = y.array().at(i);
+            const double unit = std::ldexp(1, std::ilogb(expected == 0 ? 1e-30 : expected) - 23);
+            BOOST_REQUIRE_MESSAGE(std::abs(got - expected) <= 1.1 * unit,
+                                  x.array().at(i) << ": off by " << std::abs(got - expected) / unit);
         }
-        return all;
-    });
-}
-
-BOOST_AUTO_TEST_CASE(a_loss_and_its_gradient_take_one_array) {
-    const auto focal = xtape::elementwise(focal_of);
-    const Index n = 1'000'000;
-    Generator seeded(2);
-    Parameter p(random::uniform({n}, 0.05, 0.95, seeded));
-    const Variable t(random::uniform({n}, 0, 1, seeded));
-    mean(focal(p, t)).backward();
-    p.zero_grad();
-    storage::reset_peak();
-    const std::size_t before = storage::stats().live_bytes, array = static_cast<std::size_t>(n) * sizeof(float);
-    mean(focal(p, t)).backward();
-    const std::size_t taken = storage::stats().peak_bytes - before;
-    BOOST_TEST(taken >= array);
-    BOOST_TEST(taken < array + array / 4);  // beside it: registers of two threads, nodes, and the size classes' eighth
-    BOOST_TEST(storage::stats().live_bytes - before >= array);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -72,7 +72,7 @@ StepFunction<T> ternary(unsigned still) {
 #define XTAPE_FUNCTION(Name, parameters, expression)                                                                   \
     struct Name {                                                                                                      \
         template <class B>                                                                                             \
-        B operator() parameters const {                                                                                \
+        [[gnu::always_inline]] B operator() parameters const {                                                         \
             return expression;                                                                                         \
         }                                                                                                              \
     }

@@ -12,7 +12,7 @@ namespace xtape::kernels {
 /// through xsimd's.
 struct Logarithm {
     template <class B>
-    B operator()(const B& v) const {
+    [[gnu::always_inline]] B operator()(const B& v) const {
         if constexpr (!std::is_same_v<typename B::value_type, float>) {
             return xsimd::log(v);
         } else {

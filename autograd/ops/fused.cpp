@@ -4,10 +4,10 @@
 #include <mutex>
 #include <set>
 
-#include <xtape/autograd/formula_trace.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/formula_node.hpp>
+#include <xtape/autograd/ops/formula_trace.hpp>
 
 /// Calls of elementwise operations.
 namespace xtape {

@@ -56,12 +56,12 @@ def cells(result):
 
 
 def line(result):
-    widths = (16, 33, 7, 9, 9, 6, 16, 16, 0)
+    widths = (17, 33, 7, 9, 9, 6, 16, 16, 0)
     return "  ".join(text.ljust(width) for text, width in zip(cells(result), widths)).rstrip()
 
 
 def heading():
-    widths = (16, 33, 7, 9, 9, 6, 16, 16, 0)
+    widths = (17, 33, 7, 9, 9, 6, 16, 16, 0)
     return "  ".join(text.ljust(width) for text, width in zip(HEADINGS, widths)).rstrip()
 
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include <xtape/autograd/formula_builder.hpp>
+#include <xtape/autograd/ops/formula_builder.hpp>
 #include <xtape/autograd/symbol.hpp>
 
 namespace xtape::detail {

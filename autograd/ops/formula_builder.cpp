@@ -1,4 +1,4 @@
-#include <xtape/autograd/formula_builder.hpp>
+#include <xtape/autograd/ops/formula_builder.hpp>
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include <xtape/autograd/formula_builder.hpp>
+#include <xtape/autograd/ops/formula_builder.hpp>
 
 /// Derivatives of formulas, by the chain rule from the result to the arguments. At kinks and ties they are those of the
 /// operations on arrays.

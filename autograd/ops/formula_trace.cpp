@@ -1,4 +1,4 @@
-#include <xtape/autograd/formula_trace.hpp>
+#include <xtape/autograd/ops/formula_trace.hpp>
 
 #include <atomic>
 
