@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <xtape/autograd/kernels/parallel.hpp>
 
@@ -11,11 +12,15 @@ namespace {
 
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 
+/// e^x, and 0 quickly where that is impossible.
+double probability(double x) { return x == impossible ? 0 : std::exp(x); }
+
 /// log(e^a + e^b + e^c).
 double log_sum(double a, double b, double c = impossible) {
-    const double largest = std::max({a, b, c});
-    if (!(largest > impossible)) return a + b + c;  // all are impossible, or one is not a number
-    return largest + std::log(std::exp(a - largest) + std::exp(b - largest) + std::exp(c - largest));
+    if (a < b) std::swap(a, b);
+    if (a < c) std::swap(a, c);
+    if (!(a > impossible)) return a + b + c;  // all are impossible, or one is not a number
+    return a + std::log1p(probability(b - a) + probability(c - a));
 }
 
 /// One sample's states over its frames.
@@ -60,7 +65,7 @@ public:
             for (Index s = 0; s < states_; ++s) {
                 T& place = occupancy[t * stride_ + label(s)];
                 place = static_cast<T>(static_cast<double>(place) +
-                                       std::exp(at(before_, t, s) + after[static_cast<std::size_t>(s)] - total_));
+                                       probability(at(before_, t, s) + after[static_cast<std::size_t>(s)] - total_));
             }
             if (t == 0) return;
             next = after;

@@ -65,12 +65,11 @@ public:
     Present(const Present&) = delete;
     Present& operator=(const Present&) = delete;
 
-    /// Moves to a point of the plane; to the values themselves, with all their bits, where all steps are 0.
+    /// Moves to a point of the plane.
     void go(const std::vector<Direction>& directions, const std::vector<double>& steps) {
         for (std::size_t i = 0; i < values_.size(); ++i) {
             Variable value(values_[i]);
-            for (std::size_t k = 0; k < directions.size(); ++k)
-                if (steps[k] != 0) value = value + steps[k] * Variable(directions[k][i]);
+            for (std::size_t k = 0; k < directions.size(); ++k) value = value + steps[k] * Variable(directions[k][i]);
             parameters_[i].assign(value.array());
         }
     }

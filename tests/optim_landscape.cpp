@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(everything_is_put_back) {
                statistics.at(0) == 1;
     };
     optim::LandscapeOptions chosen = options(optim::Along::eigenvectors, 2, 5, 1);
-    chosen.snapshot = optim::snapshot_of({x}, {&statistics});
+    chosen.snapshot = optim::snapshot_of({}, {&statistics});
     const auto plain = quadratic(x);
     const auto loss = [&] {
         statistics = Array::filled({1}, float64, 9);
