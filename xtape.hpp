@@ -5,10 +5,10 @@
 #include <xtensor/xrandom.hpp>
 
 #include <xtape/autograd/check_grads.hpp>
-#include <xtape/autograd/detect_anomaly.hpp>
-#include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/custom.hpp>
+#include <xtape/autograd/detect_anomaly.hpp>
+#include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/hooks.hpp>
 #include <xtape/autograd/inspect.hpp>
 #include <xtape/autograd/ops.hpp>

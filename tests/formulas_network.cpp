@@ -72,12 +72,12 @@ struct Network {
 };
 
 /// The same network on the tape, its loss F1 as written and its variables on the way.
-struct Recorded {
+struct RecordedNetwork {
     std::vector<Parameter> W, B;
     std::vector<Variable> Z, A;
     Variable loss;
 
-    explicit Recorded(const Network& network, int* calls = nullptr) {
+    explicit RecordedNetwork(const Network& network, int* calls = nullptr) {
         Variable a = network.A[0];
         for (std::size_t k = 0; k < network.layers(); ++k) {
             W.push_back(network.W[k].parameter());
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_SUITE(formulas_network)
 
 BOOST_AUTO_TEST_CASE(f07_forward) {
     const Network network = network_of(4);
-    const Recorded recorded(network);
+    const RecordedNetwork recorded(network);
     for (std::size_t k = 0; k < network.layers(); ++k) {
         check_same(recorded.Z[k], network.Z[k]);
         check_same(recorded.A[k], network.A[k + 1]);
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(f07_forward) {
 
 BOOST_AUTO_TEST_CASE(f08_the_four_products_of_two_layers) {
     const Network network = network_of(2);
-    const Recorded recorded(network);
+    const RecordedNetwork recorded(network);
     const Numbers &A1 = network.A[1], &A2 = network.A[2], &X = network.A[0], &W2 = network.W[1];
     const Numbers slope = network.last_slope();
     const auto count = static_cast<double>(network.m);
@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(f09_the_base_of_every_layer_of_two_to_five) {
     for (std::size_t layers = 2; layers <= 5; ++layers) {
         BOOST_TEST_CONTEXT(layers << " layers") {
             const Network network = network_of(layers);
-            const Recorded recorded(network);
+            const RecordedNetwork recorded(network);
             const std::vector<Numbers> base = network.bases();
             // the gradients at the Z themselves are what the tape's memo holds: the bases, with the 1/m in them
             const std::vector<Variable> gradients = grad(recorded.loss, recorded.asked_for());
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(f09_the_base_of_every_layer_of_two_to_five) {
 BOOST_AUTO_TEST_CASE(f09_the_bias_is_summed_over_the_samples) {
     // Without the sum, as printed, the step for B would have a column for each sample.
     const Network network = network_of(3);
-    const Recorded recorded(network);
+    const RecordedNetwork recorded(network);
     const Numbers base = network.bases()[1];
     BOOST_TEST((base.shape != network.B[1].shape));
     BOOST_TEST((grad(recorded.loss, recorded.B[1]).shape() == network.B[1].shape));
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(the_memo_does_each_layer_once) {
     for (std::size_t layers = 2; layers <= 40; ++layers) {
         const Network network = network_of(layers);
         int calls = 0;
-        const Recorded recorded(network, &calls);
+        const RecordedNetwork recorded(network, &calls);
         grad(recorded.loss, recorded.asked_for());
         BOOST_TEST(calls == static_cast<int>(layers));  // and not layers (layers + 1) / 2, one chain for each weight
         calls = 0;

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(backward_frees_as_it_goes) {
     y = sum(y);
     const std::size_t recorded = storage::stats().live_bytes - before;
     BOOST_TEST(recorded >= length * array_bytes);
-    BOOST_TEST(recorded < (length + 1) * array_bytes);
+    BOOST_TEST(recorded < (length + 2) * array_bytes);  // the pool rounds sizes up
     const std::size_t walked = peak_of([&] { y.backward(); });
     BOOST_TEST(walked < 3 * array_bytes);  // the gradient that flows and the one that it becomes
     BOOST_TEST(storage::stats().live_bytes - before < 2 * array_bytes);  // the parameter's gradient
