@@ -138,6 +138,7 @@ public:
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
         if (recording()) return pull_recorded(factor_ == 1 ? g : g * factor_, wanted, out);
+        std::lock_guard lock(mutex_);  // several threads may walk over one tape
         const double wanted_for = g.array().at(0);
         if (wanted_for != slopes_for_ && slopes_for_ == 1) scale(wanted_for);
         if (wanted_for != slopes_for_) return pull_plain(Array::scalar(wanted_for * factor_, dtype), wanted, out);
@@ -162,6 +163,7 @@ private:
         slopes_for_ = g;
     }
 
+    std::mutex mutex_;
     std::vector<Array> slopes_;  ///< by argument; empty where there is no gradient
     double slopes_for_ = 1;      ///< the output's gradient for which they are right
 };
