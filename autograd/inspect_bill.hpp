@@ -65,7 +65,8 @@ public:
     void operator()(const std::function<void()>& f, int times = 5);
 
     const std::vector<Item>& items() const { return items_; }
-    /// The largest number of bytes live in the pool since the bill began, less what was live then.
+    /// The largest number of bytes live in the pool since the bill began, less what was live then. Each beginning restarts
+    /// the pool's own peak (storage::reset_peak).
     std::size_t peak_bytes() const;
     /// From the bill's beginning to the last event.
     double seconds() const;
