@@ -242,7 +242,7 @@ FormulaProgram<T>::FormulaProgram(const Formula& formula, std::uint64_t moving, 
     const auto step_of = [&](const Draft& draft) {
         Place from[3] = {0, 0, 0};
         unsigned stand = 0;
-        for (std::size_t k = 0; k < arity(draft.step, draft.op); ++k) {
+        for (std::size_t k = 0; k < 3 && draft.operands[k] >= 0; ++k) {
             from[k] = place_of[static_cast<std::size_t>(draft.operands[k])];
             if (!moves_along(draft.operands[k])) stand |= 1U << k;
         }
