@@ -132,7 +132,31 @@ BOOST_AUTO_TEST_CASE(a_recorded_formula_tells_where_it_stops_being_finite) {
     BOOST_TEST_REQUIRE(bad.has_value());
     BOOST_TEST(bad->element == 2);
     BOOST_TEST(std::string(name_of(bad->family->formula().instructions()[bad->instruction].op)) == "divide");
+    const Variable loss = mean(f(u, v));
+    const auto of_mean =
+        dynamic_cast<const FormulaNode&>(*loss.node()).non_finite_gradient(0, Array::scalar(6, float64));
+    BOOST_TEST_REQUIRE(of_mean.has_value());
+    BOOST_TEST(of_mean->element == 2);
+    BOOST_TEST(of_mean->values[2] == 2);  // each element's share
     BOOST_TEST(!node.non_finite_gradient(1, Array::filled({3}, float64, 1)).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(long_formulas_are_formulas) {
+    const auto f = elementwise([](auto x) {
+        auto y = x;
+        for (int i = 0; i < 3000; ++i) y = y + 1 / (i + x * y * y);
+        return y;
+    });
+    const Parameter x(Array::filled({70}, float64, 1.5));
+    double y = 1.5, slope = 1;
+    for (int i = 0; i < 3000; ++i) {
+        const double d = i + 1.5 * y * y;
+        slope -= (y * y + 2 * 1.5 * y * slope) / (d * d);
+        y += 1 / d;
+    }
+    const Variable loss = mean(f(x));
+    BOOST_TEST(loss.item() == y, boost::test_tools::tolerance(1e-12));
+    BOOST_TEST(grad(loss, x).array().at(69) * 70 == slope, boost::test_tools::tolerance(1e-10));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -242,7 +242,7 @@ FormulaProgram<T>::FormulaProgram(const Formula& formula, std::uint64_t moving, 
     const auto step_of = [&](const Draft& draft) {
         Place from[3] = {0, 0, 0};
         unsigned stand = 0;
-        for (std::size_t k = 0; k < arity(draft.step, draft.op); ++k) {
+        for (std::size_t k = 0; k < 3 && draft.operands[k] >= 0; ++k) {
             from[k] = place_of[static_cast<std::size_t>(draft.operands[k])];
             if (!moves_along(draft.operands[k])) stand |= 1U << k;
         }
@@ -257,7 +257,7 @@ FormulaProgram<T>::FormulaProgram(const Formula& formula, std::uint64_t moving, 
         const auto i = static_cast<std::size_t>(formula.outputs()[o]);
         std::ptrdiff_t stored = written[i];
         if ((summed >> o & 1) != 0) {
-            sums.push_back({place_of[i], static_cast<std::uint16_t>(o)});
+            sums.push_back({place_of[i], o});
         } else if (direct[i] != static_cast<int>(o)) {
             stored = end;
             const StepOp store = choice.still[i] ? StepOp::fill : StepOp::copy;

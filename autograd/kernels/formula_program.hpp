@@ -12,7 +12,7 @@ namespace xtape::kernels {
 /// still. Steps read and write places: arguments, outputs, registers (a block of numbers each) and what stands still (a batch).
 template <class T>
 struct FormulaProgram {
-    using Place = std::uint16_t;
+    using Place = std::uint32_t;
 
     struct Step {
         StepFunction<T> run;
@@ -20,7 +20,7 @@ struct FormulaProgram {
     };
     struct Sum {
         Place place;
-        std::uint16_t output;
+        std::size_t output;
     };
 
     /// Bit k of `moves` is set where argument k moves, bit o of `summed` where output o is wanted as a sum only.

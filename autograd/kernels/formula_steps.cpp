@@ -112,21 +112,6 @@ XTAPE_FUNCTION(SubtractProduct, (const B& a, const B& b, const B& c), xsimd::fnm
 
 }  // namespace
 
-std::size_t arity(StepOp step, FormulaOp op) {
-    switch (step) {
-    case StepOp::plain:
-        return xtape::arity(op);
-    case StepOp::copy:
-    case StepOp::fill:
-    case StepOp::square:
-        return 1;
-    case StepOp::negative_product:
-        return 2;
-    default:
-        return 3;
-    }
-}
-
 template <class T>
 StepFunction<T> step_function(StepOp step, FormulaOp op, unsigned still) {
     switch (step) {

@@ -38,7 +38,4 @@ using StepFunction = void (*)(T* out, const T* a, const T* b, const T* c, Index 
 template <class T>
 StepFunction<T> step_function(StepOp step, FormulaOp op, unsigned still);
 
-/// How many operands such a step has.
-std::size_t arity(StepOp step, FormulaOp op);
-
 }  // namespace xtape::kernels

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cmath>
-#include <limits>
 #include <type_traits>
 
 #include <xtape/autograd/kernels/exponential.hpp>
@@ -61,39 +60,11 @@ struct ErrorFunction {
     }
 };
 
-/// x to the power e. For float32 by logarithms in float64, which leaves all digits; for float64, and for what is no positive finite number,
-/// the C library's, which unlike xsimd's is exact to the last bits and knows all signs and zeros.
+/// The C library's power, which unlike xsimd's is exact to the last bits and knows all signs and zeros.
 struct Power {
     template <class B>
-    B operator()(const B& x, const B& e) const {
-        const auto exact = [&] { return by_lane([](auto base, auto to) { return std::pow(base, to); }, x, e); };
-        if constexpr (std::is_same_v<typename B::value_type, double>) {
-            return exact();
-        } else {
-            const B infinity(std::numeric_limits<float>::infinity());
-            const auto usual = x > B(0) && x < infinity && xsimd::abs(e) < infinity;
-            if (xsimd::all(usual)) return by_logarithm(x, e);
-            return xsimd::any(usual) ? xsimd::select(usual, by_logarithm(x, e), exact()) : exact();
-        }
-    }
-
-private:
-    static Batch<float> by_logarithm(const Batch<float>& x, const Batch<float>& e) {
-        constexpr Index n = lanes<float>, half = lanes<double>;
-        alignas(64) float narrow[2][n];
-        alignas(64) double wide[2][n];
-        x.store_aligned(narrow[0]);
-        e.store_aligned(narrow[1]);
-        for (Index i = 0; i < n; ++i) {
-            wide[0][i] = double{narrow[0][i]};
-            wide[1][i] = double{narrow[1][i]};
-        }
-        for (Index i = 0; i < n; i += half) {
-            const auto base = Batch<double>::load_aligned(wide[0] + i), to = Batch<double>::load_aligned(wide[1] + i);
-            xsimd::exp(to * xsimd::log(base)).store_aligned(wide[0] + i);
-        }
-        for (Index i = 0; i < n; ++i) narrow[0][i] = static_cast<float>(wide[0][i]);
-        return Batch<float>::load_aligned(narrow[0]);
+    B operator()(const B& x, const B& exponent) const {
+        return by_lane([](auto base, auto to) { return std::pow(base, to); }, x, exponent);
     }
 };
 

@@ -13,6 +13,7 @@ namespace xtape {
 using kernels::FormulaOutput;
 
 std::shared_ptr<const FormulaFamily> FormulaFamily::gradient(std::uint64_t wanted, bool with_value) const {
+    if (formula().arguments() >= 64) throw ValueError("elementwise: derivatives of too high an order");
     std::lock_guard lock(mutex_);
     for (const Derived& there : derived_)
         if (there.wanted == wanted && there.with_value == with_value) return there.family;
@@ -25,11 +26,12 @@ std::shared_ptr<const FormulaFamily> FormulaFamily::gradient(std::uint64_t wante
 
 FormulaNode::FormulaNode(const char* op, Where at, const Shape& output_shape, DType output_dtype,
                          std::shared_ptr<const FormulaFamily> family, std::vector<Variable> inputs,
-                         const Shape& elements)
+                         const Shape& elements, double factor)
     : Node(op, at, output_shape, output_dtype, newest(inputs)),
       family_(std::move(family)),
       inputs_(std::move(inputs)),
-      elements_(elements) {
+      elements_(elements),
+      factor_(factor) {
     keeps(inputs_.data(), inputs_.size());
 }
 
@@ -108,7 +110,7 @@ class SumNode final : public FormulaNode {
 public:
     SumNode(const char* op, Where at, DType output_dtype, std::shared_ptr<const FormulaFamily> family,
             std::vector<Variable> inputs, const Shape& elements, double factor)
-        : FormulaNode(op, at, {}, output_dtype, std::move(family), std::move(inputs), elements), factor_(factor) {}
+        : FormulaNode(op, at, {}, output_dtype, std::move(family), std::move(inputs), elements, factor) {}
 
     /// Evaluates; the derivatives stay here.
     double run() {
@@ -160,7 +162,6 @@ private:
         slopes_for_ = g;
     }
 
-    const double factor_;
     std::vector<Array> slopes_;  ///< by argument; empty where there is no gradient
     double slopes_for_ = 1;      ///< the output's gradient for which they are right
 };

@@ -23,7 +23,8 @@ public:
     const Formula& formula() const { return kernel_.formula(); }
     const kernels::FormulaKernel& kernel() const { return kernel_; }
 
-    /// gradient_of(formula(), wanted, with_value), bit k of `wanted` being argument k.
+    /// gradient_of(formula(), wanted, with_value), bit k of `wanted` being argument k. Throws ValueError at 64 arguments: each
+    /// order of derivatives has one more.
     std::shared_ptr<const FormulaFamily> gradient(std::uint64_t wanted, bool with_value) const;
 
 private:
@@ -50,7 +51,8 @@ struct NonFinite {
 class FormulaNode : public Node {
 public:
     FormulaNode(const char* op, Where at, const Shape& output_shape, DType output_dtype,
-                std::shared_ptr<const FormulaFamily> family, std::vector<Variable> inputs, const Shape& elements);
+                std::shared_ptr<const FormulaFamily> family, std::vector<Variable> inputs, const Shape& elements,
+                double factor = 1);
 
     const Formula& formula() const { return family_->formula(); }
     /// The shape over which it is evaluated.
@@ -58,7 +60,7 @@ public:
 
     /// The first element whose value is not finite though its arguments are; none when there is no such or the tape was freed.
     std::optional<NonFinite> non_finite_value() const;
-    /// The same for the gradient in argument i, g being the output's: the last argument of that formula.
+    /// The same for the gradient in argument i, g being the output's; the last argument of that formula is each element's.
     std::optional<NonFinite> non_finite_gradient(std::size_t i, const Array& g) const;
 
 protected:
@@ -75,6 +77,7 @@ protected:
     std::shared_ptr<const FormulaFamily> family_;
     std::vector<Variable> inputs_;
     const Shape elements_;
+    const double factor_;  ///< of a sum
 };
 
 /// The formula over arguments of one dtype that broadcast to `shape`.

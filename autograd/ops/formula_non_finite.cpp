@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <xtape/autograd/kernels/broadcast.hpp>
+#include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/formula_node.hpp>
 
 /// Where a recorded formula stops being finite.
@@ -62,7 +63,9 @@ std::optional<NonFinite> FormulaNode::non_finite_value() const {
 std::optional<NonFinite> FormulaNode::non_finite_gradient(std::size_t i, const Array& g) const {
     std::vector<const Array*> from = arrays();
     if (!all_there(from)) return std::nullopt;
-    from.push_back(&g);
+    const NoGrad constant;
+    const Array of_each = factor_ == 1 ? g : (factor_ * Variable(g)).array();
+    from.push_back(&of_each);
     return find(family_->gradient(std::uint64_t{1} << i, false), elements_, dtype, from);
 }
 
