@@ -1,19 +1,8 @@
 #include <xtape/autograd/custom.hpp>
 
-#include <mutex>
-#include <set>
-
 #include <fmt/format.h>
 
 namespace xtape::detail {
-
-const char* lasting_name(const std::string& name) {
-    static std::mutex mutex;
-    static auto& names = *new std::set<std::string>;  // outlives every node
-    if (name.empty()) throw ValueError("custom: an operation needs a name");
-    const std::lock_guard lock(mutex);
-    return names.insert(name).first->c_str();
-}
 
 void check_custom_argument(const char* name, std::size_t argument, const Variable& x, Where where) {
     if (!x) throw ValueError(fmt::format("{}: argument {} has no value", name, argument + 1), where);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <xtape/autograd/function.hpp>
+#include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/node.hpp>
 
 /// Operations of the user's own.
@@ -18,9 +19,6 @@ struct NoGradient {};
 inline constexpr NoGradient no_gradient{};
 
 namespace detail {
-
-/// The same text, kept for ever: what a node may be called.
-const char* lasting_name(const std::string& name);
 
 void check_custom_argument(const char* name, std::size_t argument, const Variable& x, Where where);
 Array check_custom_result(const char* name, Variable y, Where where);

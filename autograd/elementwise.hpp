@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/symbol.hpp>
 #include <xtape/autograd/variable.hpp>
 
@@ -64,9 +65,6 @@ private:
     std::array<TracedValue, most> symbols_;
     std::unique_ptr<FormulaTrace> trace_;
 };
-
-/// The same text at an address that stays good for ever: names of nodes.
-const char* interned(const std::string& text);
 
 }  // namespace detail
 
@@ -184,7 +182,7 @@ Elementwise<F> elementwise(F f) {
 /// The same under a name of its own, which the tape shows.
 template <class F>
 Elementwise<F> elementwise(const std::string& name, F f) {
-    return Elementwise<F>(std::move(f), detail::interned(name));
+    return Elementwise<F>(std::move(f), detail::lasting_name(name));
 }
 
 }  // namespace xtape

@@ -102,6 +102,22 @@ BOOST_AUTO_TEST_CASE(a_rule_that_forgets_the_gradient_flowing_in_is_caught) {
     BOOST_TEST(contains(verdict.message, "flows in"), verdict.message);
 }
 
+BOOST_AUTO_TEST_CASE(a_rule_that_records_another_gradient_than_it_computes_is_caught) {
+    const auto f = [](const Variable& x) {
+        return planted(
+            "sin", x, [](const Variable& v) { return sin(v); },
+            [x](const Variable& g) { return recording() ? 1.001 * g * cos(x) : g * cos(x); });
+    };
+    const GradCheck verdict = gradient_check(f, {numbers({2, 2})});
+    BOOST_TEST(!verdict.ok);
+    BOOST_TEST(verdict.order == 2);
+    BOOST_TEST(verdict.operation == "sin");
+    BOOST_TEST(verdict.argument == 1U);
+    BOOST_TEST(verdict.tape / verdict.differences == 1.001, boost::test_tools::tolerance(1e-9));
+    BOOST_TEST(contains(verdict.message, "under create_graph"), verdict.message);
+    BOOST_TEST(contains(verdict.message, "recorded at planted.cpp:7"), verdict.message);
+}
+
 BOOST_AUTO_TEST_CASE(a_transposed_gradient_is_caught) {
     const auto wrong = [](const Variable& x) {
         return planted(

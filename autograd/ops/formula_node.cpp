@@ -74,7 +74,7 @@ void FormulaNode::pull_plain(Array g, const bool* wanted, Variable* out) const {
 }
 
 void FormulaNode::pull_recorded(const Variable& g, const bool* wanted, Variable* out) const {
-    const char* const gradient_name = detail::interned("gradient of " + std::string(name));
+    const char* const gradient_name = detail::lasting_name("gradient of " + std::string(name));
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
         if (!wanted[i]) continue;
         const auto gradient = family_->gradient(std::uint64_t{1} << i, false);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <set>
 
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
@@ -13,13 +12,6 @@
 namespace xtape {
 
 namespace detail {
-
-const char* interned(const std::string& text) {
-    static std::mutex mutex;
-    static auto& names = *new std::set<std::string>();  // nodes may live as long as the program
-    std::lock_guard lock(mutex);
-    return names.insert(text).first->c_str();
-}
 
 class FormulaCache {
 public:
@@ -128,7 +120,7 @@ Variable Fused::reduce(bool divide, Axes axes, bool keepdims, Where where) const
     if (!all || value_ || KeepOutputs::active()) {
         return divide ? mean(variable(), axes, keepdims, where) : sum(variable(), axes, keepdims, where);
     }
-    const char* const name = detail::interned(std::string(op) + " of " + name_);
+    const char* const name = detail::lasting_name(std::string(op) + " of " + name_);
     const double factor = divide ? 1 / static_cast<double>(size()) : 1;
     Variable y = apply_sum(name, where, family_, arguments_, shape_, factor);
     return keepdims ? reshape(std::move(y), Shape::filled(rank(), 1), where) : y;
