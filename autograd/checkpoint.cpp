@@ -96,6 +96,12 @@ public:
         work_.reset();
     }
 
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        if (!work_) return;
+        for (const Variable& x : work_->xs) kept.add(x.array());
+    }
+
 private:
     Run run_again() {
         const ScopedFlag again(running_again, true);

@@ -102,6 +102,8 @@ double evaluate(FormulaOp op, double a, double b = 0, double c = 0);
 /// The derivatives of f's one output in the arguments `wanted`, each times a further argument, which is the last one: the
 /// gradient of the output. With `with_value` the output itself comes first.
 Formula gradient_of(const Formula& f, const std::vector<bool>& wanted, bool with_value);
+/// The derivative of f's one output in an argument by itself, of f's own arguments.
+Formula slope_of(const Formula& f, std::size_t argument);
 
 /// The formula as one would write it: "-(1 - q)^2 * log(q)". Arguments are called as given, the others x1, x2, ... What is large and
 /// occurs often is given a name and a line of its own before. Several results are separated by lines too.

@@ -95,14 +95,14 @@ Variable ctc(const Variable& x, const IntArray& labels, const std::vector<Index>
                      return std::isinf(alignment.losses.at(n)) ? 0 : alignment.losses.at(n);
                  }).array();
 
-    auto dx = on(x, [x, targets, occupancy = alignment.occupancy, depends, where](const Variable& g) {
+    const auto rule = [x, targets, occupancy = alignment.occupancy, depends, where](const Variable& g) {
         if (!recording() || targets->frames == 0)
             return at(negative(reshape(g, {1, g.size(), 1}, where), where), where) * Variable(occupancy);
         const Variable again = ctc_alignment::recorded_losses(x, *targets, where);
         return grad(at(sum(at(again, where) * at(at(g, where) * depends, where), {}, false, where), where), x,
                     create_graph);
-    });
-    Variable result = record("ctc", where, std::move(losses), std::move(dx));
+    };
+    Variable result = record("ctc", where, std::move(losses), on(x, holding(rule, x, alignment.occupancy, depends)));
     if (reduction == Reduction::mean)
         result = at(std::move(result), where) / of_samples(samples, x.dtype(), [&](Index n) {
                      return std::max<Index>(1, targets->lengths[static_cast<std::size_t>(n)]);

@@ -182,6 +182,19 @@ BOOST_AUTO_TEST_CASE(an_operation_may_print_itself) {
     BOOST_TEST(derivation.checked());
 }
 
+BOOST_AUTO_TEST_CASE(a_lambda_is_written_as_its_formula) {
+    const auto decay = elementwise("decay", [](auto x, auto r) { return exp(-r * x) + 3; });
+    Parameter x(Array::filled({3}, float64, 0.5)), r(Array::filled({}, float64, 2));
+    inspect::Names names;
+    names("x", x)("r", r);
+    const auto derivation = inspect::derivation([&] { return sum(decay(x, r)); }, names);
+    BOOST_TEST_MESSAGE(derivation.text());
+    BOOST_TEST(derivation.checked());
+    BOOST_TEST(has(derivation.text(), "exp(-r * x) + 3"));
+    BOOST_TEST(has(equation(derivation, "∂L/∂x").text.back(), "(-exp(-r * x) * r)"));
+    BOOST_TEST(has(derivation.latex_document(), "e^{"));
+}
+
 BOOST_AUTO_TEST_CASE(every_operation_is_written_and_right) {
     using namespace catalogue;
     const std::set<std::string> bare{"prod",

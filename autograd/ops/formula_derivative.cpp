@@ -14,25 +14,31 @@ using Op = FormulaOp;
 /// The walk back over one formula.
 class Derivation {
 public:
-    Derivation(const Formula& f, const std::vector<bool>& wanted)
-        : f_(f), wanted_(wanted), build_(f.arguments() + 1), depends_(f.instructions().size()) {
+    /// `further` arguments stand behind f's own.
+    Derivation(const Formula& f, const std::vector<bool>& wanted, std::size_t further)
+        : f_(f),
+          wanted_(wanted),
+          build_(f.arguments() + further),
+          further_(further),
+          depends_(f.instructions().size()) {
         slopes_.assign(depends_.size(), -1);
         copy_formula();
     }
 
     Formula run(bool with_value) {
         const Number y = f_.outputs()[0];
-        const Number g = static_cast<Number>(f_.arguments());
+        const Number first = static_cast<Number>(f_.arguments()), g = first;
         slopes_[static_cast<std::size_t>(y)] = build_.constant(1, at(y).where);
-        for (Number i = y; i >= g; --i)
+        for (Number i = y; i >= first; --i)
             if (depends_[static_cast<std::size_t>(i)] && slope(i) >= 0) pull(i, slope(i));
         std::vector<Number> outputs;
         if (with_value) outputs.push_back(value(y));
         for (std::size_t i = 0; i < f_.arguments(); ++i) {
             if (!wanted_[i]) continue;
             const Where where = at(y).where;
-            outputs.push_back(slopes_[i] < 0 ? build_.constant(0, where)
-                                             : build_.binary(Op::multiply, slopes_[i], g, where));
+            const Number slope_in = slopes_[i] < 0 ? build_.constant(0, where) : slopes_[i];
+            const bool times_g = further_ > 0 && slopes_[i] >= 0;
+            outputs.push_back(times_g ? build_.binary(Op::multiply, slope_in, g, where) : slope_in);
         }
         return build_.finish(outputs);
     }
@@ -199,6 +205,7 @@ private:
     const Formula& f_;
     const std::vector<bool>& wanted_;
     FormulaBuilder build_;
+    std::size_t further_;
     std::vector<Number> values_;  ///< what the formula's instructions are in what is built
     std::vector<Number> slopes_;  ///< derivatives of the output in them; -1 is 0
     std::vector<bool> depends_;   ///< on a wanted argument
@@ -208,7 +215,13 @@ private:
 }  // namespace
 
 Formula gradient_of(const Formula& f, const std::vector<bool>& wanted, bool with_value) {
-    return Derivation(f, wanted).run(with_value);
+    return Derivation(f, wanted, 1).run(with_value);
+}
+
+Formula slope_of(const Formula& f, std::size_t argument) {
+    std::vector<bool> wanted(f.arguments());
+    wanted[argument] = true;
+    return Derivation(f, wanted, 0).run(false);
 }
 
 }  // namespace xtape

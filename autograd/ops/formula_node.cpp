@@ -4,8 +4,11 @@
 #include <cmath>
 #include <string>
 
+#include <fmt/format.h>
+
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/kernels/map.hpp>
+#include <xtape/autograd/mathematics.hpp>
 #include <xtape/autograd/ops.hpp>
 
 namespace xtape {
@@ -59,6 +62,29 @@ Variable FormulaNode::in_shape_of(std::size_t i, FormulaOutput&& made) const {
     return sum_to(Variable(std::move(made.array)), wanted, where);
 }
 
+namespace {
+
+/// A formula's text; empty where it takes several lines.
+std::string in_one_line(const Formula& formula, const std::vector<std::string>& x, bool latex) {
+    std::string text = latex ? to_latex(formula, x) : to_string(formula, x);
+    return text.find('\n') == std::string::npos ? text : "";
+}
+
+}  // namespace
+
+std::string FormulaNode::value(const std::vector<std::string>& x, bool latex) const {
+    if (std::string text = in_one_line(formula(), x, latex); !text.empty()) return text;
+    std::string list;
+    for (const std::string& each : x) list += (list.empty() ? "" : ", ") + each;
+    return fmt::format("{}({})", latex ? mathematics::latex(name) : name, list);
+}
+
+std::string FormulaNode::slope(std::size_t p, const std::vector<std::string>& x, const std::string& y,
+                               bool latex) const {
+    if (std::string text = in_one_line(slope_of(formula(), p), x, latex); !text.empty()) return text;
+    return fmt::format(latex ? "\\frac{{\\partial {}}}{{\\partial {}}}" : "∂{}/∂{}", y, x[p]);
+}
+
 void FormulaNode::pull_plain(Array g, const bool* wanted, Variable* out) const {
     const auto gradient = family_->gradient(mask_of(wanted), false);
     std::vector<FormulaOutput> made(gradient->formula().outputs().size());
@@ -95,6 +121,8 @@ namespace {
 class ElementwiseNode final : public FormulaNode {
 public:
     using FormulaNode::FormulaNode;
+
+    const SelfPrinting* self_printing() const override { return this; }
 
     void pull(Variable g, const bool* wanted, Variable* out) override {
         if (freed) detail::throw_freed(*this);
@@ -149,6 +177,12 @@ public:
     void free() override {
         Node::free();
         slopes_.clear();
+    }
+
+    void keep(Kept& kept) const override {
+        Node::keep(kept);
+        for (const Array& slope : slopes_)
+            if (slope) kept.add(slope);
     }
 
 private:

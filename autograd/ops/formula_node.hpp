@@ -5,11 +5,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <xtape/autograd/formula.hpp>
 #include <xtape/autograd/kernels/formula_kernel.hpp>
+#include <xtape/autograd/self_printing.hpp>
 #include <xtape/autograd/tape.hpp>
 
 /// What elementwise() records.
@@ -48,13 +50,19 @@ struct NonFinite {
 };
 
 /// A formula over arrays, as recorded: its value, or the sum of all its elements.
-class FormulaNode : public Node {
+class FormulaNode : public Node, public SelfPrinting {
 public:
     FormulaNode(const char* op, Where at, const Shape& output_shape, DType output_dtype,
                 std::shared_ptr<const FormulaFamily> family, std::vector<Variable> inputs, const Shape& elements,
                 double factor = 1);
 
     const Formula& formula() const { return family_->formula(); }
+
+    /// As the formula is written, or by the name where that takes more than one line.
+    std::string value(const std::vector<std::string>& x, bool latex) const override;
+    std::string slope(std::size_t p, const std::vector<std::string>& x, const std::string& y,
+                      bool latex) const override;
+
     /// The shape over which it is evaluated.
     const Shape& elements() const { return elements_; }
 
