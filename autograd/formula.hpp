@@ -105,10 +105,12 @@ Formula gradient_of(const Formula& f, const std::vector<bool>& wanted, bool with
 /// The derivative of f's one output in an argument by itself, of f's own arguments.
 Formula slope_of(const Formula& f, std::size_t argument);
 
-/// The formula as one would write it: "-(1 - q)^2 * log(q)". Arguments are called as given, the others x1, x2, ... What is large and
-/// occurs often is given a name and a line of its own before. Several results are separated by lines too.
-std::string to_string(const Formula& formula, const std::vector<std::string>& names = {});
+/// The formula as one would write it: "-(1 - q)^2 * log(q)". Arguments are called as given, the others x1, x2, ... What occurs
+/// again and takes so many characters that it is worth a name is given one, and a line of its own before. Several results are
+/// separated by lines too.
+std::string to_string(const Formula& formula, const std::vector<std::string>& names = {},
+                      std::size_t worth_a_name = 24);
 /// The same for LaTeX's mathematical mode: "-\left(1 - q\right)^{2} \log\left(q\right)".
-std::string to_latex(const Formula& formula, const std::vector<std::string>& names = {});
+std::string to_latex(const Formula& formula, const std::vector<std::string>& names = {}, std::size_t worth_a_name = 40);
 
 }  // namespace xtape

@@ -23,8 +23,8 @@ struct Text {
 
 class Writer {
 public:
-    Writer(const Formula& formula, const std::vector<std::string>& names, bool latex)
-        : formula_(formula), latex_(latex), written_(formula.instructions().size()) {
+    Writer(const Formula& formula, const std::vector<std::string>& names, std::size_t worth_a_name, bool latex)
+        : formula_(formula), worth_a_name_(worth_a_name), latex_(latex), written_(formula.instructions().size()) {
         for (std::size_t i = 0; i < formula.arguments(); ++i)
             written_[i].text = i < names.size() ? names[i] : fmt::format(latex ? "x_{{{}}}" : "x{}", i + 1);
     }
@@ -38,7 +38,7 @@ public:
         int named = 0;
         for (std::size_t i = formula_.arguments(); i < written_.size(); ++i) {
             written_[i] = text_of(formula_.instructions()[i]);
-            if (uses[i] < 2 || written_[i].text.size() < worth_a_name) continue;
+            if (uses[i] < 2 || written_[i].text.size() < worth_a_name_) continue;
             const std::string name = fmt::format(latex_ ? "u_{{{}}}" : "u{}", ++named);
             lines += name + " = " + written_[i].text + new_line();
             written_[i] = {name, atom};
@@ -49,8 +49,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t worth_a_name = 24;
-
     std::string new_line() const { return latex_ ? " \\\\\n" : "\n"; }
 
     std::string in_parentheses(const std::string& text) const {
@@ -209,18 +207,19 @@ private:
     }
 
     const Formula& formula_;
+    std::size_t worth_a_name_;
     bool latex_;
     std::vector<Text> written_;  ///< by instruction
 };
 
 }  // namespace
 
-std::string to_string(const Formula& formula, const std::vector<std::string>& names) {
-    return Writer(formula, names, false).run();
+std::string to_string(const Formula& formula, const std::vector<std::string>& names, std::size_t worth_a_name) {
+    return Writer(formula, names, worth_a_name, false).run();
 }
 
-std::string to_latex(const Formula& formula, const std::vector<std::string>& names) {
-    return Writer(formula, names, true).run();
+std::string to_latex(const Formula& formula, const std::vector<std::string>& names, std::size_t worth_a_name) {
+    return Writer(formula, names, worth_a_name, true).run();
 }
 
 }  // namespace xtape

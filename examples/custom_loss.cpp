@@ -49,11 +49,17 @@ Candidate trained_with(const std::string& name, Variable (*loss)(const Variable&
     return {name, loss, std::move(net), accuracy};
 }
 
-/// What the loss is: its gradients checked, its slopes at a few logits, its curves.
+/// What the loss is: its gradients checked and derived, its slopes at a few logits, its curves.
 void examine(const Variable& labels, const std::filesystem::path& picture) {
     const Variable z(random::normal(labels.shape(), 0, 3, random::generator()));
     check_grads([&](const Variable& x) { return levelling_log_loss(x, labels); }, z);
     fmt::print("gradients of the new loss, first and second order: right\n");
+
+    const Parameter few = xt::xarray<double>{-2, 0.5, 3};
+    const Variable answers = xt::xarray<double>{1, 0, 1};
+    inspect::Names names;
+    names("z", few)("y", answers);
+    fmt::print("{}", inspect::derivation([&] { return levelling_log_loss(few, answers); }, names).text());
 
     const Parameter at = xt::xarray<double>{-8, -2, 0, 2, 8};
     const Variable slope = grad(sum(levelling(at, 1)), at, create_graph), bend = grad(sum(slope), at);
@@ -81,6 +87,10 @@ void price() {
     const double usual = milliseconds([&] { return grad(log_loss(z, y), z); });
     fmt::print("forward and backward of 10^6 samples: {:.2f} ms, in plain operations {:.2f}, log loss {:.2f}\n", own,
                plain, usual);
+
+    inspect::Bill bill;
+    bill([&] { levelling_log_loss(leaf, y).backward(); }, /*times*/ 7);
+    fmt::print("{}", bill.table());
 }
 
 int main(int argc, char** argv) {

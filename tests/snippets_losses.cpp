@@ -56,6 +56,57 @@ BOOST_AUTO_TEST_CASE(written_checked_and_differentiated_again) {
     BOOST_TEST(std::abs(loss.item() - expected) < 1e-6);
 }
 
+BOOST_AUTO_TEST_CASE(read_and_priced) {
+    Parameter z = xt::xarray<float>{-2, 0.5, 3};
+    const Variable y = xt::xarray<float>{1, 0, 1};
+
+    inspect::Names names;
+    names("z", z)("y", y);
+    const auto derivation = inspect::derivation([&] { return mean(levelling(z, y)); }, names);
+    fmt::print("{}", derivation.text());
+
+    inspect::Bill bill;
+    bill([&] { mean(levelling(z, y)).backward(); }, /*times*/ 7);
+    fmt::print("{}", bill.table());
+
+    BOOST_TEST(derivation.checked());
+    BOOST_TEST(bill.table().find("mean of levelling log loss") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(not_a_number) {
+    const Variable y = xt::xarray<float>{1, 0, 1};
+
+    const auto careless = elementwise("careless", [](auto a, auto t) {
+        return -t * log(a) - (1 - t) * log(1 - a);
+    });
+    Parameter p = xt::xarray<float>{0.9, 0.2, 0};
+    try {
+        Variable loss = check_finite([&] { return mean(careless(p, y)); });
+        loss.backward();
+    } catch (const NonFiniteError& error) {
+        fmt::print("{}\n", error.what());
+    }
+
+    const auto says = [](const NonFiniteError& error) {
+        return std::string(error.what()).find("log at snippets_losses.cpp:") != std::string::npos;
+    };
+    BOOST_CHECK_EXCEPTION(check_finite([&] { return mean(careless(p, y)); }), NonFiniteError, says);
+}
+
+BOOST_AUTO_TEST_CASE(a_critic) {
+    random::seed(0);
+    nn::Sequential net{nn::Linear(2, 8), tanh, nn::Linear(8, 1)};
+    const Variable real(random::normal({16, 2}, 1, 1, random::generator()));
+    const Variable fake(random::normal({16, 2}, 0, 1, random::generator()));
+
+    const auto critic = [&](const Variable& x) { return net(x); };
+    Variable loss = mean(critic(fake)) - mean(critic(real)) + 10 * nn::gradient_penalty(critic, real, fake);
+    loss.backward();
+
+    BOOST_TEST(loss.item() > 0);
+    BOOST_TEST(norm(net.get<nn::Linear>(0).weight.grad()).item() > 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_kink_is_found) {
     const Variable t = xt::xarray<double>{1, 2};
     const GradCheck verdict = gradient_check([&](const Variable& p) { return nn::quantile(p, t, 0.9); }, {t});

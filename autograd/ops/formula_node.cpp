@@ -64,10 +64,11 @@ Variable FormulaNode::in_shape_of(std::size_t i, FormulaOutput&& made) const {
 
 namespace {
 
-/// A formula's text; empty where it takes several lines.
+/// A formula's text; empty where that would be too long to be read.
 std::string in_one_line(const Formula& formula, const std::vector<std::string>& x, bool latex) {
-    std::string text = latex ? to_latex(formula, x) : to_string(formula, x);
-    return text.find('\n') == std::string::npos ? text : "";
+    constexpr std::size_t readable = 100, readable_latex = 200;
+    const std::string text = latex ? to_latex(formula, x, readable_latex) : to_string(formula, x, readable);
+    return text.find('\n') == std::string::npos && text.size() <= 2 * readable_latex ? text : "";
 }
 
 }  // namespace
