@@ -170,6 +170,14 @@ struct Edge {
     std::optional<Rule> rule;  // empty when the argument is a constant, so that nothing is kept for it
 };
 
+/// Whether a node has x's array among its arguments: where a rule asks for it, and a constant's for whoever looks on.
+inline bool shows_value(const Variable& x, bool asked) { return asked || (!x.node() && KeepOutputs::active()); }
+
+/// x as an argument of a node: with its array where that is shown, else alone for the node to know its parent by.
+inline Variable as_argument(Variable x, bool asked = false) {
+    return shows_value(x, asked) ? std::move(x) : Variable(Array(), std::move(x).node());
+}
+
 /// Connects an argument with its rule; make it before the forward pass, for a rule that is not needed lets go of what it
 /// captured, and a buffer nobody else holds may then be reused.
 template <class Rule>
@@ -177,18 +185,11 @@ Edge<Rule> on(NodePtr parent, Rule rule) {
     if (!parent || !recording()) return {};
     return {Variable(Array(), std::move(parent)), std::optional<Rule>(std::move(rule))};
 }
+/// The same; where another rule captured x (`captured`), a constant is shown among the node's arguments as well.
 template <class Rule>
-Edge<Rule> on(const Variable& x, Rule rule) {
-    if (!x.node() && KeepOutputs::active()) return {x, std::nullopt};
-    return on(x.node(), std::move(rule));
-}
-
-/// The same for an argument that `other`'s rule captures: a constant's array is shown among the node's arguments too, so that
-/// whoever looks at the tape sees what it was.
-template <class Rule>
-Edge<Rule> on_factor(const Variable& x, const Variable& other, Rule rule) {
-    Edge<Rule> edge = on(x, std::move(rule));
-    if (!x.requires_grad() && other.requires_grad() && recording()) edge.argument = x;
+Edge<Rule> on(const Variable& x, Rule rule, bool captured = false) {
+    Edge<Rule> edge = on(x.node(), std::move(rule));
+    if (!x.node() && shows_value(x, captured && recording())) edge.argument = x;
     return edge;
 }
 
@@ -197,11 +198,6 @@ template <class Rule>
 Edge<Rule> keeping(Variable x, Rule rule) {
     const bool wanted = x.requires_grad();
     return {std::move(x), wanted ? std::optional<Rule>(std::move(rule)) : std::nullopt};
-}
-
-/// An argument that no rule asks for, for a node to know its parent by; whoever looks on wants a constant's value.
-inline Variable without_value(const Variable& x) {
-    return !x.node() && KeepOutputs::active() ? x : Variable(Array(), x.node());
 }
 
 namespace detail {

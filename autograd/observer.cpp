@@ -15,7 +15,11 @@ KeepOutputs::KeepOutputs(bool on) : ScopedFlag(keeping_outputs, on) {}
 bool KeepOutputs::active() { return keeping_outputs; }
 
 Observer::Observer() : outer_(innermost) { innermost = this; }
-Observer::~Observer() { innermost = outer_; }
+Observer::~Observer() {
+    Observer** place = &innermost;
+    while (*place && *place != this) place = &(*place)->outer_;
+    if (*place) *place = outer_;
+}
 Observer* Observer::current() { return innermost; }
 
 void Observer::recorded(Node&, const Array&) {}

@@ -20,7 +20,7 @@ public:
 };
 
 /// While it lives, it is told of what this thread records and of its walks back. Observers nest; all of them are told, the
-/// innermost first. It may throw, which ends the operation or the walk.
+/// innermost first. It may throw, which ends the operation or the walk. It dies on the thread that made it, in any order.
 class Observer {
 public:
     Observer();
@@ -48,7 +48,7 @@ public:
     virtual void finished(const Node& node, const Variable& gradient);
 
 private:
-    Observer* const outer_;
+    Observer* outer_;
 };
 
 namespace detail {

@@ -1,5 +1,6 @@
 #include <xtape/xtape.hpp>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -113,6 +114,20 @@ BOOST_AUTO_TEST_CASE(constants_and_numbers_are_kept_for_those_who_look) {
     const Variable y = 2.0 * x;
     BOOST_TEST(grad(sum(y), x).array().at(0) == 2);
     BOOST_TEST(y.node()->output.at(0) == 4);
+}
+
+BOOST_AUTO_TEST_CASE(die_in_any_order) {
+    const Parameter x = Array::filled({2}, float32, 2);
+    auto older = std::make_unique<Listener>();
+    const auto middle = std::make_unique<Listener>();
+    auto younger = std::make_unique<Listener>();
+    older.reset();
+    const Variable y = square(x);
+    younger.reset();
+    const Variable z = sum(y);
+    BOOST_TEST(middle->operations == (Names{"square", "sum"}), boost::test_tools::per_element());
+    BOOST_TEST(Observer::current() == middle.get());
+    BOOST_TEST(!middle->outer());
 }
 
 BOOST_AUTO_TEST_CASE(may_object) {

@@ -99,6 +99,14 @@ BOOST_AUTO_TEST_CASE(what_is_remembered_stays_a_constant) {
     check(grad(sum(w * log(a)), w), [](double x) { return std::log(logistic(x)); });
 }
 
+/// Targets that are learned, of a prediction that is not.
+BOOST_AUTO_TEST_CASE(a_constant_that_is_recognised_wants_no_gradient) {
+    const Variable z(Array::filled({3}, float64, 2)), a = sigmoid(z);
+    const Parameter y(Array::filled({3}, float64, 0.25));
+    nn::log_loss(a, y, nn::Reduction::sum).backward();
+    for (Index i = 0; i < 3; ++i) BOOST_TEST(std::abs(y.grad().at(i) + 2) < 1e-12);  // log(1 - a) - log(a) = -z
+}
+
 /// Overwritten elements are no longer what the array remembers.
 BOOST_AUTO_TEST_CASE(writing_forgets) {
     const Variable z = logits().variable().detach();

@@ -184,8 +184,8 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
     const bool to_a = a.requires_grad() && recording(), to_b = b.requires_grad() && recording();
     if (!to_a) on(NodePtr(), std::move(rule_a));
     if (!to_b) on(NodePtr(), std::move(rule_b));
-    const bool keeps_a = to_b && (detail::uses_other<RuleB> || (!to_a && KeepOutputs::active()));
-    const bool keeps_b = to_a && (detail::uses_other<RuleA> || (!to_b && KeepOutputs::active()));
+    const bool keeps_a = to_b && shows_value(a, detail::uses_other<RuleB>);
+    const bool keeps_b = to_a && shows_value(b, detail::uses_other<RuleA>);
     const Shape shape = a.shape() == b.shape() ? a.shape() : shapes::broadcast(op, a.shape(), b.shape(), where);
     const bool a_broadcasts = a.shape() != shape, b_broadcasts = b.shape() != shape;
 

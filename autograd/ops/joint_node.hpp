@@ -19,7 +19,7 @@ class JointNode final : public Node {
 public:
     JointNode(const char* op, Where at, const Array& y, const std::array<Variable, N>& arguments, Rule rule)
         : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
-        for (std::size_t i = 0; i < N; ++i) arguments_[i] = without_value(arguments[i]);
+        for (std::size_t i = 0; i < N; ++i) arguments_[i] = as_argument(arguments[i]);
         keeps(arguments_.data(), N);
     }
 

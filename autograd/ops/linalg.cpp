@@ -18,25 +18,24 @@ namespace xtape {
 
 namespace {
 
-/// x with its array only if other's gradient needs that.
-Variable value_for(const Variable& other, const Variable& x) { return other.requires_grad() ? x : without_value(x); }
-
 /// C = op(A) op(B) over the last two axes, batch axes broadcast. Its gradients are again such products with other
 /// flags, so that nothing is ever transposed in memory:
 /// dA = G op(B)^T, transposed when A is;  dB = op(A)^T G, transposed when B is.
 Variable product(const char* op, const Variable& a, bool trans_a, const Variable& b, bool trans_b, Where where) {
     Array y = kernels::matmul(a.array(), trans_a, b.array(), trans_b);
     if (!recording() || !(a.requires_grad() || b.requires_grad())) return Variable(std::move(y));
-    auto da = keeping(value_for(b, a), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
-        return sum_to(trans_a ? product(op, in[1], trans_b, g, true, where)
-                              : product(op, g, false, in[1], !trans_b, where),
-                      in[0].node()->shape, where);
-    });
-    auto db = keeping(value_for(a, b), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
-        return sum_to(trans_b ? product(op, g, true, in[0], trans_a, where)
-                              : product(op, in[0], !trans_a, g, false, where),
-                      in[1].node()->shape, where);
-    });
+    auto da =
+        keeping(as_argument(a, b.requires_grad()), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+            return sum_to(trans_a ? product(op, in[1], trans_b, g, true, where)
+                                  : product(op, g, false, in[1], !trans_b, where),
+                          in[0].node()->shape, where);
+        });
+    auto db =
+        keeping(as_argument(b, a.requires_grad()), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
+            return sum_to(trans_b ? product(op, g, true, in[0], trans_a, where)
+                                  : product(op, in[0], !trans_a, g, false, where),
+                          in[1].node()->shape, where);
+        });
     return record(op, where, std::move(y), std::move(da), std::move(db));
 }
 
@@ -135,20 +134,18 @@ Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
     }
     if (recording() && (x.requires_grad() || w.requires_grad() || bias.requires_grad())) {
         const bool to_x = x.requires_grad(), to_w = w.requires_grad();
-        const auto done_with = [](Variable& argument, bool kept) {
-            return kept ? std::move(argument) : without_value(argument);
-        };
         if (then == Then::sigmoid) {
-            NodePtr node(
-                new SigmoidLayer(where, y.array(), {done_with(x, to_w), done_with(w, to_x), done_with(bias, false)}));
+            NodePtr node(new SigmoidLayer(
+                where, y.array(),
+                {as_argument(std::move(x), to_w), as_argument(std::move(w), to_x), as_argument(std::move(bias))}));
             if (detail::looked_at()) detail::tell_recorded(*node, y.array());
             y = Variable(std::move(y).array(), std::move(node));
             return shape.rank() == 2 ? y : reshape(std::move(y), shape, where);
         }
-        auto dx = keeping(done_with(x, to_w), [where](const Variable& g, Arguments in) {
+        auto dx = keeping(as_argument(std::move(x), to_w), [where](const Variable& g, Arguments in) {
             return product("linear", g, false, in[1], true, where);
         });
-        auto dw = keeping(done_with(w, to_x), [where](const Variable& g, Arguments in) {
+        auto dw = keeping(as_argument(std::move(w), to_x), [where](const Variable& g, Arguments in) {
             return product("linear", in[0], true, g, false, where);
         });
         auto dbias = on(std::move(bias).node(), [where](Variable g) { return sum_of_rows(std::move(g), where); });

@@ -20,7 +20,7 @@ public:
     ListNode(const char* op, Where at, const Array& y, const std::vector<Variable>& arguments, Rule rule)
         : Node(op, at, y.shape(), y.dtype(), newest(arguments)), rule_(std::move(rule)) {
         arguments_.reserve(arguments.size());
-        for (const Variable& x : arguments) arguments_.push_back(without_value(x));
+        for (const Variable& x : arguments) arguments_.push_back(as_argument(x));
         keeps(arguments_.data(), arguments_.size());
     }
 

@@ -27,10 +27,10 @@ struct BypassBy final : Node::Bypass {
     Rule rule;
 };
 
-/// y, which goes around x by this rule(g, x).
+/// y, which goes around x by this rule(g, x); a constant x wants no gradient, though y may have one in something else.
 template <class Rule>
 Variable around(Variable y, const Variable& x, Rule rule) {
-    if (y.node()) y.node()->go_around(std::make_unique<BypassBy<Rule>>(x, std::move(rule)));
+    if (y.node() && x.node()) y.node()->go_around(std::make_unique<BypassBy<Rule>>(x, std::move(rule)));
     return y;
 }
 

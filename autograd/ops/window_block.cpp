@@ -89,8 +89,9 @@ Variable conv2d_relu_max_pool2d(Variable x, Variable w, Variable bias, Pair stri
     if (!recorded) return Variable(kernels::convolution_block(x.array(), w.array(), bias.array(), block, nullptr));
     const auto codes = std::make_shared<kernels::BlockCodes>(block.output_shape(x.shape()[0]).count());
     const Block b(block, codes, x.shape()[0], where);
-    auto dx = on_factor(x, w, holding([w, b](const Variable& g) { return input_face(g, w, b); }, w, b.kept()));
-    auto dw = on_factor(w, x, holding([x, b](const Variable& g) { return kernel_face(x, g, b); }, x, b.kept()));
+    auto dx = on(x, holding([w, b](const Variable& g) { return input_face(g, w, b); }, w, b.kept()), w.requires_grad());
+    auto dw =
+        on(w, holding([x, b](const Variable& g) { return kernel_face(x, g, b); }, x, b.kept()), x.requires_grad());
     auto dbias = on(bias, holding([b](const Variable& g) { return bias_face(g, b); }, b.kept()));
     return record(name, where, kernels::convolution_block(x.array(), w.array(), bias.array(), block, codes.get()),
                   std::move(dx), std::move(dw), std::move(dbias));

@@ -24,10 +24,10 @@ constexpr const char* input_name = "correlate2d_input";
 constexpr const char* kernel_name = "correlate2d_kernel";
 
 Variable output_face(const char* op, const Variable& x, const Variable& w, const Convolution& c, Where where) {
-    auto dx = on_factor(
-        x, w, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w));
-    auto dw = on_factor(
-        w, x, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x));
+    auto dx = on(x, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w),
+                 w.requires_grad());
+    auto dw = on(w, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x),
+                 x.requires_grad());
     return record(op, where, kernels::correlate(x.array(), w.array(), c), std::move(dx), std::move(dw));
 }
 
@@ -46,10 +46,10 @@ Variable kernel_face(const char* op, const Variable& x, const Variable& y, const
 /// relu is computed with the rest, but recorded as a node of its own, so that its rule is relu's.
 Variable convolution(const char* op, Variable x, Variable w, Variable bias, const Convolution& c, bool with_relu,
                      Where where) {
-    auto dx = on_factor(
-        x, w, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w));
-    auto dw = on_factor(
-        w, x, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x));
+    auto dx = on(x, holding([w, c, where](const Variable& g) { return input_face(input_name, g, w, c, where); }, w),
+                 w.requires_grad());
+    auto dw = on(w, holding([x, c, where](const Variable& g) { return kernel_face(kernel_name, x, g, c, where); }, x),
+                 x.requires_grad());
     auto dbias = on(bias, [where](const Variable& g) { return sum(g, {0, 2, 3}, false, where); });
     Array out = kernels::correlate(x.array(), w.array(), c, {&bias.array(), with_relu});
     Variable y = record(op, where, std::move(out), std::move(dx), std::move(dw), std::move(dbias));
