@@ -126,7 +126,7 @@ struct Derivation {
     std::string latex_document() const;
 };
 
-/// Derives y = f() and checks each step in float64: f is called six times with its parameters moved a little and must
+/// Derives y = f() and checks each step in float64: f is called seven times with its parameters moved a little and must
 /// record the same operations each time; the parameters have their values again afterwards. Names are given inside f, to the
 /// Variables of that call. What has a name, and what several operations use, gets an equation of its own. Random numbers
 /// drawn from random::generator() are the same in each call. Throws TapeError when f gives a constant, not one number, or

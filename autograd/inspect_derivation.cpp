@@ -18,15 +18,20 @@ namespace {
 
 using Set = std::set<std::size_t>;
 
+/// How wrong something is of which no number can be had.
+constexpr double infinitely = std::numeric_limits<double>::infinity();
+
 /// |a - b| at worst, relative to the largest of b; b may be repeated to a's shape or the other way round.
 double difference(Variable a, const Array& b) {
     if (a.shape() != b.shape()) {
-        if (a.size() != 1) return std::numeric_limits<double>::infinity();
+        if (a.size() != 1) return infinitely;
         a = Variable(Array::filled(b.shape(), float64, a.array().at(0)));
     }
     double worst = 0, largest = 0;
     for (Index i = 0; i < b.size(); ++i) {
-        worst = std::max(worst, std::abs(a.array().at(i) - b.at(i)));
+        const double gap = std::abs(a.array().at(i) - b.at(i));
+        if (!std::isfinite(gap)) return infinitely;
+        worst = std::max(worst, gap);
         largest = std::max(largest, std::abs(b.at(i)));
     }
     return largest > 0 ? worst / largest : worst;
@@ -146,6 +151,10 @@ private:
         misfit_.assign(tape_.size(), 0);
         for (std::size_t i = 0; i < tape_.size(); ++i) {
             if (!formula_.used(i) || tape_.is_leaf(i)) continue;
+            if (!recording_.steady(i)) {
+                misfit_[i] = std::nullopt;
+                continue;
+            }
             const Array g = xtape::detail::uneven(tape_.nodes()[i]->shape, generator);
             const Written local = written(step(i, symbol("g", "g", Variable(g))));
             const auto count = static_cast<double>(g.size());
@@ -165,7 +174,9 @@ private:
                 gap -= xtape::detail::inner(gradient.array(), rate);
                 size += xtape::detail::inner_abs(gradient.array(), rate);
             }
-            if (misfit_[i]) misfit_[i] = size > 0 ? std::abs(gap) / size : 0;
+            if (!misfit_[i]) continue;
+            const double misfit = size == 0 ? 0 : std::abs(gap) / size;
+            misfit_[i] = std::isfinite(misfit) ? misfit : infinitely;
         }
     }
 

@@ -46,6 +46,8 @@ public:
     const Tape& tape() const { return *tape_; }
     Array value(std::size_t i) const;
     const Array& rate(std::size_t i) const { return rates_[i]; }
+    /// Whether its constant arguments stayed the same while parameters moved: else differences say nothing of its derivatives.
+    bool steady(std::size_t i) const { return steady_[i]; }
 
 private:
     AllowCasts casts_;
@@ -54,6 +56,7 @@ private:
     std::unique_ptr<Tape> tape_;
     std::vector<Array> values_;
     std::vector<Array> rates_;
+    std::vector<bool> steady_;
 };
 
 /// An argument as the formula has it: a position on the tape, or a constant.

@@ -16,11 +16,13 @@ constexpr double right = 1e-6;
 /// What stands behind an equation: whether it is right, and how nearly.
 std::string mark(const std::optional<double>& error) {
     if (!error) return "not checked";
+    if (!std::isfinite(*error)) return "✗ not finite";
     return fmt::format("{} {:.0e}", *error <= right ? "✓" : "✗ wrong by", *error);
 }
 
 std::string latex_mark(const std::optional<double>& error) {
     if (!error) return "\\text{not checked}";
+    if (!std::isfinite(*error)) return "\\text{not finite}";
     const int exponent = *error > 0 ? static_cast<int>(std::ceil(std::log10(*error))) : -16;
     return fmt::format("{}\\; 10^{{{}}}", *error <= right ? "\\checkmark" : "\\text{wrong by}", exponent);
 }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -31,6 +33,22 @@ private:
 Array value_of(const Node& node) {
     const auto* leaf = dynamic_cast<const Leaf*>(&node);
     return leaf ? leaf->value : node.output;
+}
+
+bool same_bits(const Array& a, const Array& b) {
+    if (static_cast<bool>(a) != static_cast<bool>(b)) return false;
+    if (!a) return true;
+    const std::size_t bytes = static_cast<std::size_t>(a.size()) * size_of(a.dtype());
+    return a.dtype() == b.dtype() && a.shape() == b.shape() && std::memcmp(a.data<void>(), b.data<void>(), bytes) == 0;
+}
+
+/// Whether node i's constant arguments are the same on both tapes.
+bool same_constants(const Tape& a, const Tape& b, std::size_t i) {
+    for (std::size_t p = 0; p < a.arity(i); ++p)
+        if (a.parents(i)[p] == Tape::absent &&
+            !same_bits(a.nodes()[i]->arguments()[p].array(), b.nodes()[i]->arguments()[p].array()))
+            return false;
+    return true;
 }
 
 bool same_operations(const Tape& a, const Tape& b) {
@@ -87,7 +105,11 @@ Recording::Recording(const std::function<Variable()>& f, Where where) {
         moved.push_back(repeated());
     }
     leaves_->move(0);
-    y_ = repeated();
+    const Array before = repeated().array();
+    y_ = repeated();  // the last one: names given in f are for its operations
+    if (!same_bits(y_.array(), before))
+        throw TapeError(
+            "derivation: the function is not the same at two calls: does it draw random numbers of its own?", where);
     tape_ = std::make_unique<Tape>(y_);
     const Tape tapes[] = {Tape(moved[0]), Tape(moved[1]), Tape(moved[2]), Tape(moved[3])};
     for (const Tape& other : tapes)
@@ -97,6 +119,8 @@ Recording::Recording(const std::function<Variable()>& f, Where where) {
     for (std::size_t i = 0; i < tape_->size(); ++i) {
         const Node* node = tape_->nodes()[i];
         values_.push_back(value_of(*node));
+        steady_.push_back(std::all_of(std::begin(tapes), std::end(tapes),
+                                      [&](const Tape& other) { return same_constants(*tape_, other, i); }));
         if (tape_->is_leaf(i)) {
             rates_.push_back(leaves_->direction(node));
             continue;

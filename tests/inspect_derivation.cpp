@@ -182,6 +182,38 @@ BOOST_AUTO_TEST_CASE(an_operation_may_print_itself) {
     BOOST_TEST(derivation.checked());
 }
 
+BOOST_AUTO_TEST_CASE(what_is_not_finite_is_not_right) {
+    const auto root = custom(
+        "root", [](const Variable& x) { return sqrt(x); },
+        [](const Variable& g, const Variable& y, const Variable&) { return 100 * g / (2 * y); });
+    Parameter q(xt::xarray<double>{1, 2, 0});
+    const auto at_a_kink = inspect::derivation([&] { return sum(root(q)); }, inspect::Names());
+    BOOST_TEST(!at_a_kink.checked());
+    BOOST_TEST(has(at_a_kink.text(), "✗"));
+
+    const auto nan = custom(
+        "itself", [](const Variable& x) { return x; },
+        [](const Variable& g, const Variable&, const Variable&) { return g * std::nan(""); });
+    const auto never = inspect::derivation([&] { return sum(nan(q)); }, inspect::Names());
+    BOOST_TEST(!never.checked());
+    BOOST_TEST(has(never.text(), "✗ not finite"));
+    BOOST_TEST(has(never.latex(), "not finite"));
+}
+
+BOOST_AUTO_TEST_CASE(constants_that_move_are_not_checked) {
+    Parameter p(xt::xarray<double>{0.5, 2});
+    const auto stopped =
+        inspect::derivation([&] { return sum(stop_gradient(sin(Variable(p))) * p); }, inspect::Names());
+    BOOST_TEST(!stopped.checked());
+    BOOST_TEST(has(stopped.text(), "not checked"));
+    BOOST_TEST(!has(stopped.text(), "✗"));
+
+    Generator own(3);
+    const auto random = [&] { return sum(p * Variable(random::normal({2}, 0, 1, own, float64))); };
+    BOOST_CHECK_EXCEPTION(inspect::derivation(random, inspect::Names()), TapeError,
+                          [](const TapeError& error) { return has(error.what(), "not the same at two calls"); });
+}
+
 BOOST_AUTO_TEST_CASE(a_lambda_is_written_as_its_formula) {
     const auto decay = elementwise("decay", [](auto x, auto r) { return exp(-r * x) + 3; });
     Parameter x(Array::filled({3}, float64, 0.5)), r(Array::filled({}, float64, 2));

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <xtape/nn/loss.hpp>
+
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/tape.hpp>
