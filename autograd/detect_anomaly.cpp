@@ -47,6 +47,7 @@ public:
     const bool at_once;
     Provenance provenance;
     std::vector<Walk> walks;
+    bool recording = false;  ///< the outermost one's gradients
 };
 
 DetectAnomaly::DetectAnomaly(VariableNames names) : watch_(new Watch(std::move(names), false)) {}
@@ -79,6 +80,7 @@ void DetectAnomaly::walking(const Tape& tape, const Variable& seed) {
     const Node& end = *tape.nodes().back();
     if (const Array y = detail::value_of(end); y && y.size() == 1) walk.loss = y.at(0);
     for (const Node* node : tape.nodes()) walk.steps.push_back(watch_->provenance.step(*node));
+    if (watch_->walks.empty()) watch_->recording = xtape::recording();
     watch_->walks.push_back(std::move(walk));
     if (auto found = watch_->provenance.of_output(tape)) {
         watch_->walks.pop_back();
@@ -94,7 +96,11 @@ void DetectAnomaly::walking(const Tape& tape, const Variable& seed) {
 }
 
 void DetectAnomaly::walked(const Tape& tape) noexcept {
-    if (!watch_->walks.empty() && watch_->walks.back().tape == &tape) watch_->walks.pop_back();
+    if (watch_->walks.empty() || watch_->walks.back().tape != &tape) return;
+    watch_->walks.pop_back();
+    // What rules recorded has gone with the walk unless its result leads there.
+    if (watch_->walks.empty())
+        watch_->recording ? watch_->provenance.keep_recent() : watch_->provenance.forget_recent();
 }
 
 void DetectAnomaly::pulling(const Node& node, const Variable& g) {

@@ -60,6 +60,12 @@ void Provenance::recorded_by_rule(const Node& made, const Node& of) {
     const Anomaly::Step rule = step(of);
     rules_[made.number] = {fmt::format("{} in the rule of {}", made.name, rule.operation),
                            in_library(made.where) ? rule.where : made.where};
+    recent_.push_back(made.number);
+}
+
+void Provenance::forget_recent() {
+    for (const std::uint64_t number : recent_) rules_.erase(number);
+    recent_.clear();
 }
 
 Anomaly::Step Provenance::step(const Node& node) const {
