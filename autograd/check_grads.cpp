@@ -293,8 +293,7 @@ void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const G
 }
 
 void throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
-    const std::string text = fmt::format("{} takes {} arguments, {} given", who, wanted, given);
-    throw where.line > 0 ? ValueError(text, where) : ValueError(text);
+    throw ValueError(fmt::format("{} takes {} arguments, {} given", who, wanted, given), where);
 }
 
 }  // namespace xtape::detail

@@ -100,6 +100,7 @@ public:
         Node::keep(kept);
         if (!work_) return;
         for (const Variable& x : work_->xs) kept.add(x.array());
+        kept.add_rule(work_->f);
     }
 
 private:

@@ -3,11 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <xtape/autograd/kernels/finite.hpp>
 #include <xtape/autograd/provenance.hpp>
-#include <xtape/autograd/random.hpp>
 
 namespace xtape {
 
@@ -47,6 +44,7 @@ public:
     const bool at_once;
     Provenance provenance;
     std::vector<Walk> walks;
+    bool recording = false;  ///< the outermost one's gradients
 };
 
 DetectAnomaly::DetectAnomaly(VariableNames names) : watch_(new Watch(std::move(names), false)) {}
@@ -79,6 +77,7 @@ void DetectAnomaly::walking(const Tape& tape, const Variable& seed) {
     const Node& end = *tape.nodes().back();
     if (const Array y = detail::value_of(end); y && y.size() == 1) walk.loss = y.at(0);
     for (const Node* node : tape.nodes()) walk.steps.push_back(watch_->provenance.step(*node));
+    if (watch_->walks.empty()) watch_->recording = xtape::recording();
     watch_->walks.push_back(std::move(walk));
     if (auto found = watch_->provenance.of_output(tape)) {
         watch_->walks.pop_back();
@@ -94,7 +93,11 @@ void DetectAnomaly::walking(const Tape& tape, const Variable& seed) {
 }
 
 void DetectAnomaly::walked(const Tape& tape) noexcept {
-    if (!watch_->walks.empty() && watch_->walks.back().tape == &tape) watch_->walks.pop_back();
+    if (watch_->walks.empty() || watch_->walks.back().tape != &tape) return;
+    watch_->walks.pop_back();
+    // What rules recorded has gone with the walk unless its result leads there.
+    if (watch_->walks.empty())
+        watch_->recording ? watch_->provenance.keep_recent() : watch_->provenance.forget_recent();
 }
 
 void DetectAnomaly::pulling(const Node& node, const Variable& g) {
@@ -128,82 +131,6 @@ void DetectAnomaly::finished(const Node& node, const Variable& gradient) {
     const Index element = kernels::first_non_finite(gradient.array());
     if (element >= 0 && !watch_->walks.empty())
         watch_->fail(watch_->provenance.of_sum(node, gradient.array(), element), node);
-}
-
-// ---------------------------------------------------------------------------------------------- look, then replay
-
-namespace {
-
-bool finite(const Array& gradient) { return !gradient || all_finite(gradient); }
-
-[[noreturn]] void throw_not_again(const std::string& what, Where where) {
-    throw Error(
-        fmt::format("check_finite: {} the first time and finite when computed again: the function does not do the "
-                    "same twice; does it use a random generator of its own?",
-                    what),
-        where);
-}
-
-/// The gradients of some parameters; put back unless kept.
-class SavedGradients {
-public:
-    explicit SavedGradients(const NamedParameters& parameters) : parameters_(parameters) {
-        for (const auto& [name, parameter] : parameters) saved_.push_back(parameter.grad());
-    }
-    void put_back() const {
-        for (std::size_t i = 0; i < saved_.size(); ++i) parameters_[i].second.set_grad(saved_[i]);
-    }
-    const Array& operator[](std::size_t i) const { return saved_[i]; }
-
-private:
-    const NamedParameters& parameters_;
-    std::vector<Array> saved_;
-};
-
-}  // namespace
-
-Variable check_finite(const std::function<Variable()>& f, const VariableNames& names, Where where) {
-    const Generator before = random::generator();
-    Variable loss = f();
-    if (all_finite(loss.array())) return loss;
-    const std::string what = "the loss was " + number_text(loss.array().at(kernels::first_non_finite(loss.array())));
-    loss = {};
-    random::generator() = before;
-    const DetectAnomaly guard(names);
-    guard.check(f());
-    throw_not_again(what, where);
-}
-
-Variable check_finite_gradients(const std::function<Variable()>& f, const NamedParameters& parameters, Where where) {
-    const SavedGradients saved(parameters);
-    const Generator before = random::generator();
-    Variable loss = check_finite(f, parameters, where);
-    loss.backward(where);
-    const std::pair<std::string, ParameterRef>* bad = nullptr;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-        if (finite(parameters[i].second.grad())) continue;
-        bad = &parameters[i];
-        if (finite(saved[i])) continue;
-        saved.put_back();
-        throw Error(
-            fmt::format("check_finite_gradients: the gradient of {} was not finite before; zero_grad() drops it",
-                        bad->first),
-            where);
-    }
-    if (!bad) return loss;
-    saved.put_back();
-    loss = {};
-    random::generator() = before;
-    try {
-        const DetectAnomaly guard(parameters);
-        loss = f();
-        loss.backward(where);
-    } catch (...) {
-        saved.put_back();
-        throw;
-    }
-    saved.put_back();
-    throw_not_again("the gradient of " + bad->first + " was not finite", where);
 }
 
 }  // namespace xtape

@@ -17,7 +17,8 @@ const char* base_name(const char* path) {
 
 std::string to_string(Where where) { return fmt::format("{}:{}", base_name(where.file), where.line); }
 
+/// Where no line of the user's is known, the place is left out.
 Error::Error(const std::string& what, Where where)
-    : std::runtime_error(fmt::format("{}\n  recorded at {}", what, to_string(where))) {}
+    : std::runtime_error(where.line > 0 ? fmt::format("{}\n  recorded at {}", what, to_string(where)) : what) {}
 
 }  // namespace xtape

@@ -106,6 +106,16 @@ void Bill::recorded(Node& node, const Array& y) {
     last_ = Clock::now();
 }
 
+void Bill::walking(const Tape& tape, const Variable&) {
+    if (!walk_ && !recording()) walk_ = &tape;
+}
+
+void Bill::walked(const Tape& tape) noexcept {
+    if (walk_ != &tape) return;
+    walk_ = nullptr;
+    kept_ = {};
+}
+
 void Bill::pulling(const Node& node, const Variable& g) {
     const auto row = rows_.find(&node);
     if (row != rows_.end() && detail::work_of(node).bytes > 0) {

@@ -77,6 +77,8 @@ public:
     std::string table() const;
 
     void recorded(Node& node, const Array& y) override;
+    void walking(const Tape& tape, const Variable& seed) override;
+    void walked(const Tape& tape) noexcept override;
     void pulling(const Node& node, const Variable& g) override;
     void pulled(const Node& node, const bool* wanted, const Variable* gradients) override;
 
@@ -88,7 +90,8 @@ private:
 
     std::vector<Item> items_;
     std::unordered_map<const Node*, std::size_t> rows_;  ///< the item of each node
-    Kept kept_;
+    Kept kept_;                                          ///< by address, which are used anew once a tape is gone
+    const Tape* walk_ = nullptr;  ///< the outermost one that ends a tape: its gradients are not recorded
     Clock::time_point begun_, last_;
     std::size_t live_before_ = 0;
     double total_seconds_ = 0;  ///< the median of several runs, else 0

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <iostream>
 #include <map>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -68,7 +69,7 @@ public:
             if (!tape_.is_leaf(i)) add_operation(i);
         for (std::size_t i = 0; i < tape_.size(); ++i)
             if (tape_.is_leaf(i)) add_parameter(i);
-        for (const auto& [key, constant] : constants_) add_constant(constant);
+        for (const Constant& constant : constants_) add_constant(constant);
         for (const auto& [i, beside] : beside_) {
             std::string all = fmt::format("n{};", i);
             for (const std::string& id : beside) all += " " + id + ";";
@@ -156,9 +157,11 @@ private:
         const std::string id = fmt::format("c{}", constants_.size());
         // without its array nobody knows whether it is the same as another one
         const void* key = array ? kept_piece(array).identity : static_cast<const void*>(&tape_.parents(i)[p]);
-        const auto [at, is_new] = constants_.try_emplace(key, Constant{id, names_.of(array), array, home});
-        if (!is_new) at->second.home = common(at->second.home, home);
-        add_edge_from(at->second.id, i, p, is_new);
+        const auto [at, is_new] = places_.try_emplace(key, constants_.size());
+        if (is_new) constants_.push_back({id, names_.of(array), array, home});
+        Constant& constant = constants_[at->second];
+        if (!is_new) constant.home = common(constant.home, home);
+        add_edge_from(constant.id, i, p, is_new);
     }
 
     /// From what is no operation: one to the left and one to the right at operation i's side, so that layers come one below
@@ -209,7 +212,8 @@ private:
     const Names& names_;
     std::vector<std::size_t> uses_;
     std::vector<std::string> edges_;
-    std::map<const void*, Constant> constants_;
+    std::vector<Constant> constants_;                         // in order of use, which addresses do not change
+    std::unordered_map<const void*, std::size_t> places_;     // of those, by their elements
     std::map<std::size_t, std::vector<std::string>> beside_;  // by operation
     std::map<std::size_t, Chain> homes_;                      // of parameters: what all that use them are in
     Cluster root_;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/inspect_rules_table.hpp>
+#include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/self_printing.hpp>
 
@@ -74,6 +75,7 @@ Expression by_rule(const Step& s, std::size_t p, const Expression& printed) {
 Written written(const Step& step) {
     if (!step.around)
         if (const SelfPrinting* self = step.node.self_printing()) return self_written(step, *self);
+    if (xtape::detail::is_lasting_name(step.node.name)) return bare(step);
     const std::string name = step.around ? name_around(step.node.name, step.around->name) : step.node.name;
     const auto& table = written_operations();
     const auto found = table.find(name);

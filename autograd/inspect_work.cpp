@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <xtape/autograd/kept.hpp>
+#include <xtape/autograd/lasting_name.hpp>
 
 namespace xtape::inspect::detail {
 
@@ -41,8 +42,7 @@ double inner_size(const Node& node) {
 }
 
 /// Multiplications and additions of a bilinear operation, or nothing if it is none.
-std::optional<double> product_of(const Node& node) {
-    const std::string_view name = node.name;
+std::optional<double> product_of(const Node& node, std::string_view name) {
     const double results = count_of(node.shape);
     const auto first = shape_of(node, 0), second = shape_of(node, 1);
     if (is_one_of(name, {"matmul", "linear", "linear_sigmoid", "dot", "outer"})) return 2 * results * inner_size(node);
@@ -79,7 +79,9 @@ Work work_of(const Node& node) {
     double largest = count_of(node.shape);
     const double size = node.dtype == float32 ? sizeof(float) : sizeof(double);
     work.bytes = size * count_of(node.shape);
-    if (is_one_of(node.name, {"reshape", "flatten", "squeeze", "expand_dims"})) {  // the same elements
+    const char* const name =
+        xtape::detail::is_lasting_name(node.name) ? "" : node.name;           // a user's own is any operation
+    if (is_one_of(name, {"reshape", "flatten", "squeeze", "expand_dims"})) {  // the same elements
         work.bytes = 0;
         return work;
     }
@@ -90,15 +92,15 @@ Work work_of(const Node& node) {
             work.bytes += count_of(*shape) * (dtype == float32 ? sizeof(float) : sizeof(double));
             largest = std::max(largest, count_of(*shape));
         }
-    if (const auto product = product_of(node)) {
+    if (const auto product = product_of(node, name)) {
         work.bilinear = true;
         work.product = *product;
-        const double positions = std::string_view(node.name) == "conv2d_relu_max_pool2d" ? 4 : 1;
-        const bool with_sigmoid = std::string_view(node.name) == "linear_sigmoid";
+        const double positions = std::string_view(name) == "conv2d_relu_max_pool2d" ? 4 : 1;
+        const bool with_sigmoid = std::string_view(name) == "linear_sigmoid";
         if (node.arity() == 3) work.elements = positions * count_of(node.shape) * (positions > 1 ? 3 : 1);
         if (with_sigmoid) work.elements *= 2;
         work.one_pass = count_of(node.shape) * (with_sigmoid ? 2 : 1);
-    } else if (!only_moves(node.name)) {
+    } else if (!only_moves(name)) {
         work.elements = work.one_pass = largest;
     }
     return work;

@@ -60,6 +60,12 @@ void Provenance::recorded_by_rule(const Node& made, const Node& of) {
     const Anomaly::Step rule = step(of);
     rules_[made.number] = {fmt::format("{} in the rule of {}", made.name, rule.operation),
                            in_library(made.where) ? rule.where : made.where};
+    recent_.push_back(made.number);
+}
+
+void Provenance::forget_recent() {
+    for (const std::uint64_t number : recent_) rules_.erase(number);
+    recent_.clear();
 }
 
 Anomaly::Step Provenance::step(const Node& node) const {
@@ -77,7 +83,8 @@ std::string Provenance::origin(const Node& node, std::size_t p) const {
     if (!argument.node()) return name.empty() ? "a constant" : "constant " + name;
     const Anomaly::Step from = step(*argument.node());
     if (from.where.line <= 0) return from.operation;
-    return fmt::format("{}{} at {}", name.empty() ? "" : name + ", ", from.operation, to_string(from.where));
+    return fmt::format("{}{} at {}{}", name.empty() ? "" : name + ", ", from.operation, to_string(from.where),
+                       argument && !value_of(*argument.node()) ? ", recorded before anybody looked" : "");
 }
 
 Anomaly::Numbers Provenance::numbers(std::string role, std::string origin, const Array& x, const Shape& shape,
@@ -180,9 +187,10 @@ Anomaly Provenance::of_parameter(const Node& leaf, Index element, const Node* us
 
 std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
     const auto& nodes = tape.nodes();
-    std::vector<Index> bad(tape.size(), -1);     // by position: an element that is not finite and went into an end
-    std::vector<std::size_t> next(tape.size());  // what took it; of an end itself
-    std::optional<Anomaly> found;                // the oldest comes last
+    std::vector<Index> bad(tape.size(), -1);         // by position: an element that is not finite and went into an end
+    std::vector<std::size_t> next(tape.size());      // what took it; of an end itself
+    std::vector<std::size_t> argument(tape.size());  // as which
+    std::optional<Anomaly> found;                    // the oldest comes last
     std::size_t from = 0;
     const std::vector<bool> is_end = ends(tape);
     for (std::size_t i = tape.size(); i-- > 0;) {
@@ -193,6 +201,11 @@ std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
             next[i] = i;
         }
         if (bad[i] < 0) continue;
+        if (node.arity() > 0 && next[i] != i && (tape.is_leaf(i) || !y)) {  // from before: its user has the number
+            from = next[i];
+            found = of_constant(*nodes[from], argument[i], bad[i]);
+            continue;
+        }
         std::vector<Suspect> all;
         if (tape.is_leaf(i))
             found = of_parameter(node, bad[i], next[i] == i ? nullptr : nodes[next[i]]);
@@ -207,6 +220,7 @@ std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
             } else if (bad[parent] < 0) {
                 bad[parent] = suspect.element;
                 next[parent] = i;
+                argument[parent] = suspect.argument;
             }
         }
     }
@@ -228,46 +242,6 @@ std::optional<Anomaly> Provenance::of_recorded(const Node& node, const Array& y)
     }
     if (!all.empty()) return std::nullopt;
     return of_operation(node, y, element);
-}
-
-Anomaly Provenance::of_rule(const Node& node, std::size_t p, const Array& g, const Array& gradient,
-                            Index element) const {
-    Anomaly found = of_node(Kind::gradient, node, gradient, element);
-    found.argument = p + 1;
-    const auto* formula = dynamic_cast<const FormulaNode*>(&node);
-    if (const auto bad = formula ? formula->non_finite_gradient(p, g) : std::nullopt) {
-        const Index there = before_broadcast(bad->element, gradient.shape(), formula->elements());
-        found.element = position(there, gradient.shape());
-        found.value = gradient.at(there);
-        const Part part{before_broadcast(bad->element, g.shape(), formula->elements()), 1, 1, ""};
-        found.numbers.push_back(numbers("gradient of the output", "", g, g.shape(), part));
-        add_formula(found, node, *bad);
-        return found;
-    }
-    // The output's element is that of the gradient only where neither is broadcast nor mixed with others.
-    std::optional<Index> at;
-    if (is_elementwise(node) && gradient.shape() == node.shape) at = element;
-    const Part part = at ? Part{*at, 1, 1, ""} : Part{0, 1, node.shape.count(), ""};
-    found.numbers.push_back(numbers("gradient of the output", "", g, node.shape, part));
-    add_arguments(found, node, at);
-    const Array y = value_of(node);
-    found.numbers.push_back(numbers("output", "", y, node.shape, part));
-    return found;
-}
-
-Anomaly Provenance::of_bypass(const Node& node, const Array& gradient, Index element) const {
-    Anomaly found = of_node(Kind::gradient, node, gradient, element);
-    const Node& around = *node.bypass->operand.node();
-    const Anomaly::Step from = step(around);
-    const Array x = node.bypass->operand ? node.bypass->operand.array() : value_of(around);
-    found.numbers.push_back(numbers("what it goes around",
-                                    fmt::format("{} at {}", from.operation, to_string(from.where)), x, around.shape,
-                                    {element, 1, 1, ""}));
-    return found;
-}
-
-Anomaly Provenance::of_sum(const Node& node, const Array& g, Index element) const {
-    return of_node(Kind::sum, node, g, element);
 }
 
 std::vector<std::size_t> way_to_end(const Tape& tape, std::size_t i) {

@@ -28,6 +28,10 @@ public:
     /// The rule of `of` has recorded `made`.
     void recorded_by_rule(const Node& made, const Node& of);
 
+    /// Forgets what rules have recorded since one of these was called last, or keeps it.
+    void forget_recent();
+    void keep_recent() { recent_.clear(); }
+
     /// The first cause of a value that is not finite at an end of a tape, with the way from there; nothing when it is
     /// finite or not known. Followed back from the end, through elements that are not finite and went into one another.
     std::optional<Anomaly> of_output(const Tape& tape) const;
@@ -61,6 +65,7 @@ private:
 
     VariableNames names_;
     std::unordered_map<std::uint64_t, Anomaly::Step> rules_;  // by the number of what they recorded
+    std::vector<std::uint64_t> recent_;
 };
 
 /// The shortest way from node i to an end over a tape's edges: positions, i first.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/finite.hpp>
+#include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/ops/formula_node.hpp>
 
 namespace xtape::detail {
@@ -103,12 +104,13 @@ Index before_broadcast(Index flat, const Shape& from, const Shape& to) {
 
 bool is_elementwise(const Node& node) {
     if (const auto* formula = dynamic_cast<const FormulaNode*>(&node)) return formula->elements() == node.shape;
-    return holds(elementwise, node.name);
+    return !is_lasting_name(node.name) && holds(elementwise, node.name);
 }
 
 Part part_read(const Node& node, std::size_t p, const Shape& argument, Index element) {
     if (is_elementwise(node) && broadcasts(argument, node.shape))
         return {before_broadcast(element, argument, node.shape), 1, 1, ""};
+    if (is_lasting_name(node.name)) return whole(argument);
     if (holds(reshaping, node.name)) return {element, 1, 1, ""};
     if (holds(products, node.name)) return part_of_product(node.shape, p, argument, element);
     return whole(argument);

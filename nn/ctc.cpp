@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/tape.hpp>
 #include <xtape/nn/ctc_alignment.hpp>
 #include <xtape/nn/labels.hpp>
 #include <xtape/nn/loss_parts.hpp>
@@ -98,9 +99,17 @@ Variable ctc(const Variable& x, const IntArray& labels, const std::vector<Index>
     const auto rule = [x, targets, occupancy = alignment.occupancy, depends, where](const Variable& g) {
         if (!recording() || targets->frames == 0)
             return at(negative(reshape(g, {1, g.size(), 1}, where), where), where) * Variable(occupancy);
-        const Variable again = ctc_alignment::recorded_losses(x, *targets, where);
-        return grad(at(sum(at(again, where) * at(at(g, where) * depends, where), {}, false, where), where), x,
-                    create_graph);
+        // Back to x and no further: its hooks wait for its whole gradient.
+        Variable total, gradient;
+        const Moment since = [&] {
+            const Border border;
+            const Variable again = ctc_alignment::recorded_losses(x, *targets, where);
+            total = sum(at(again, where) * at(at(g, where) * depends, where), {}, false, where);
+            return border.since;
+        }();
+        constexpr bool wanted = true;
+        detail::pullback_since(since, total, unit_seed(total, where), {x}, &wanted, false, &gradient);
+        return gradient;
     };
     Variable result = record("ctc", where, std::move(losses), on(x, holding(rule, x, alignment.occupancy, depends)));
     if (reduction == Reduction::mean)

@@ -1,9 +1,11 @@
 #include <xtape/autograd/error.hpp>
 
+#include <optional>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
 
+#include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
@@ -114,6 +116,17 @@ BOOST_AUTO_TEST_CASE(gradients_name_the_users_line) {
     const Parameter a(ones({2, 3}));
     EXPECT(TapeError, grad(a * 2, a), {"(2, 3)"});
     EXPECT(TapeError, (sum(a).detach().backward(), 0), {"constant"});
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_line_is_left_out) {
+    BOOST_TEST(std::string(ValueError("a rate must be positive", {"", 0}).what()) == "a rate must be positive");
+    std::optional<Condition> outside;
+    const auto f = elementwise([&](const Symbol& x) { return select(outside.emplace(x > 0), x, 0); });
+    f(ones({2}));
+    const std::string expected = "elementwise: a symbol was used outside of the lambda that it was handed to";
+    const auto is_expected = [&](const Error& error) { return error.what() == expected; };
+    BOOST_CHECK_EXCEPTION(!*outside, Error, is_expected);
+    BOOST_CHECK_EXCEPTION(*outside && *outside, Error, is_expected);
 }
 
 BOOST_AUTO_TEST_CASE(all_are_errors_of_xtape) {

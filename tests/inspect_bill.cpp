@@ -52,6 +52,20 @@ BOOST_AUTO_TEST_CASE(a_linear_layer) {
     BOOST_TEST(bill.peak_bytes() >= 4U * (20 + 20 + 10));
 }
 
+BOOST_AUTO_TEST_CASE(a_second_step_keeps_as_much) {
+    const Variable X = ones({5, 3});
+    const Parameter W(ones({3, 4})), V(ones({4, 2}));
+    Bill bill;
+    for (int step = 0; step < 2; ++step) sum(matmul(tanh(matmul(X, W)), V)).backward();
+    grad(sum(matmul(tanh(matmul(X, W)), V)), W);
+    BOOST_TEST_REQUIRE(bill.items().size() == 12U);
+    for (std::size_t i = 0; i < 12; i += 4) {
+        BOOST_TEST(bill.items()[i].kept == 4U * 15);      // X
+        BOOST_TEST(bill.items()[i + 1].kept == 4U * 20);  // tanh's result
+        BOOST_TEST(bill.items()[i + 2].kept == 0U);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(convolutions) {
     const Variable x(random::normal({2, 3, 8, 8}, 0, 1, random::generator()));
     const Parameter w(ones({4, 3, 3, 3})), b(ones({4})), v(ones({5, 4, 3, 3})), c(ones({5}));

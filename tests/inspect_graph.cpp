@@ -1,9 +1,12 @@
 #include <xtape/xtape.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -54,6 +57,25 @@ BOOST_AUTO_TEST_CASE(kinds_of_nodes) {
     BOOST_TEST(count(dot, " -> ") == 6U);              // X, W, z, z, tanh, multiply
     BOOST_TEST(count(dot, "label=\" 5 × 4\"") == 4U);  // z twice, tanh, the product
     BOOST_TEST(count(dot, "subgraph") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(constants_in_order_of_use) {
+    std::vector<Variable> constants;
+    for (int i = 0; i < 8; ++i) constants.push_back(ones({1, 100}));
+    const auto address = [](const Variable& x) { return x.array().data<float>(); };
+    std::sort(constants.begin(), constants.end(),
+              [&](const Variable& a, const Variable& b) { return std::greater<>()(address(a), address(b)); });
+    Variable y = Parameter(ones({1, 100}));
+    for (const Variable& constant : constants) y = y * constant;
+    const std::string dot = inspect::dot(sum(y * constants[0]));
+    BOOST_TEST(count(dot, "shape=note") == 8U);
+    std::size_t last = 0;
+    for (int i = 0; i < 8; ++i) {
+        const std::size_t at = dot.find("c" + std::to_string(i) + " [shape=note");
+        BOOST_TEST(at != std::string::npos);
+        BOOST_TEST(at > last);
+        last = at;
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_computed_around_another) {

@@ -97,6 +97,15 @@ BOOST_AUTO_TEST_CASE(what_rules_captured) {
     BOOST_TEST(kept_by(inspect::table(sum(where(mask, p, 2 * p)))).at("where") == 24U);
 }
 
+BOOST_AUTO_TEST_CASE(what_checkpoints_captured_is_not_told) {
+    const Parameter x(ones({6}));
+    const Variable captured = ones({1000});
+    const Variable y = checkpoint([captured](const Variable& v) { return v * sum(captured); }, 2 * x);
+    const inspect::Table table = inspect::table(sum(y));
+    BOOST_TEST(table.silent_rules == 1U);
+    BOOST_TEST(to_string(table).find("and what 1 rules do not tell") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(every_operation_says_what_it_keeps) {
     using namespace catalogue;
     for (const auto family :

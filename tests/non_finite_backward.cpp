@@ -163,6 +163,27 @@ BOOST_AUTO_TEST_CASE(second_order) {
                "scaled_product in the rule of pow at non_finite_backward.cpp:" + std::to_string(line));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_rule_recorded_is_forgotten_after_the_walk) {
+    const Parameter x = xt::xarray<double>{0, 4};
+    Variable inner;
+    const auto f = custom(
+        "outer", [](const Variable& v) { return 1.0 * v; },
+        [&](const Variable& g, const Variable&, const Variable& v) {
+            const EnableGrad on;
+            inner = 2.0 * v;
+            return g;
+        });
+    const DetectAnomaly guard;
+    const auto origin = [&] { return caught([&] { sum(log(inner)).backward(keep_tape); }).numbers[0].origin; };
+    const auto begins = [](const std::string& text, const std::string& with) { return text.find(with) == 0; };
+    sum(f(x)).backward();
+    BOOST_TEST(begins(origin(), "multiply at "), origin());
+    grad(sum(f(x)), x, create_graph);  // whose tape lives on
+    BOOST_TEST(begins(origin(), "multiply in the rule of outer at "), origin());
+    grad(sum(f(x)), x);
+    BOOST_TEST(begins(origin(), "multiply at "), origin());
+}
+
 BOOST_AUTO_TEST_CASE(everything_is_sound_after_a_throw) {
     const Parameter x = xt::xarray<float>{0, 4}, w = xt::xarray<float>{1, 1};
     sum(w * x).backward();

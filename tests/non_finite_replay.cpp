@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,16 @@ BOOST_AUTO_TEST_CASE(gradients_that_were_bad_before) {
     }
     BOOST_TEST(std::isnan(x.grad().at(0)));
     BOOST_TEST(x.grad().at(1) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(gradients_are_put_back_whatever_is_thrown) {
+    Parameter x = xt::xarray<float>{1, 4}, w = xt::xarray<float>{1, 1};  // the younger one's gradient comes first
+    w.set_grad(Array(xt::xarray<float>{7, 8}));
+    x.register_hook([](const Variable&) -> Variable { throw std::runtime_error("a hook"); });
+    BOOST_CHECK_THROW(check_finite_gradients([&] { return sum(x * w); }, {{"x", x}, {"w", w}}), std::runtime_error);
+    BOOST_TEST(w.grad().at(0) == 7);
+    BOOST_TEST(w.grad().at(1) == 8);
+    BOOST_TEST(!x.grad());
 }
 
 // --------------------------------------------------------------------------------------------------- training

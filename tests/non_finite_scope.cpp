@@ -77,6 +77,38 @@ BOOST_AUTO_TEST_CASE(operations_from_before_are_passed_over) {
     BOOST_TEST(to_string(found).find("recorded before anybody looked, not kept") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_its_user_kept_of_operations_from_before) {
+    const Parameter x = xt::xarray<float>{-1, 4}, w = xt::xarray<float>{2, 2};
+    const int before = __LINE__ + 1;
+    const Variable root = sqrt(x);
+    const DetectAnomaly guard;
+    const int line = __LINE__ + 1;
+    const Variable y = w * root;  // keeps the root for its rule
+    std::string text;
+    const Anomaly found = caught([&] { sum(y).backward(); }, &text);
+    BOOST_TEST((found.kind == Kind::input));
+    check_place(found, "multiply", __FILE__, line, {0});
+    BOOST_TEST(found.argument == 2U);
+    BOOST_TEST(std::isnan(found.value));
+    BOOST_TEST(std::isnan(found.loss));
+    check_names(found.path, {"multiply", "sum"});
+    xtape::testing::check_contains(text,
+                                   "multiply: its argument 2, sqrt at non_finite_scope.cpp:" + std::to_string(before) +
+                                       ", recorded before anybody looked, is nan at (0,) to begin with");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_checkpoint_was_given) {
+    const Parameter x = xt::xarray<float>{-1, 4}, w = xt::xarray<float>{2, 2};
+    const Variable root = sqrt(x), positive = x.variable() > 0;
+    const DetectAnomaly guard;
+    const int line = __LINE__ + 1;
+    const Variable y = checkpoint([&] { return w * root; });
+    const Anomaly found = caught([&] { sum(where(positive, y, 0.0)).backward(); });
+    BOOST_TEST((found.kind == Kind::input));
+    check_place(found, "multiply in the rule of checkpoint", __FILE__, line, {0});
+    BOOST_TEST(found.argument == 2U);
+}
+
 // ------------------------------------------------------------------------------------------------------- modes
 
 BOOST_AUTO_TEST_CASE(at_once_the_operation_itself_throws) {
