@@ -209,4 +209,22 @@ BOOST_AUTO_TEST_CASE(hooks_and_checkpoints) {
     BOOST_TEST(inside == std::vector<double>{12}, boost::test_tools::per_element());
 }
 
+/// The tape that is walked lives to the end of the walk.
+BOOST_AUTO_TEST_CASE(a_hook_may_let_go_of_what_is_differentiated) {
+    const Parameter p(xt::xarray<double>{1, 2});
+    Variable h, y;
+    const auto record = [&] {
+        h = square(Variable(p));
+        h.register_hook([&](const Variable&) { h = y = Variable(); });
+        y = sum(h);
+    };
+    record();
+    const Variable g = grad(y, p);
+    BOOST_TEST(g.array().at(1) == 4);
+    BOOST_TEST(!y);
+    record();
+    y.backward(keep_tape);
+    BOOST_TEST(p.grad().at(1) == 4);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
