@@ -46,7 +46,7 @@ Holding<Rule, sizeof...(Held)> holding(Rule rule, const Held&... held) {
 class Kept {
 public:
     void add(const KeptPiece& piece);
-    /// An array, and what it remembers having come from.
+    /// An array, and what it holds on to: what it came from, or what was derived from it (Array::remember, keep_derived).
     void add(const Array& x);
 
     /// What a rule keeps.

@@ -11,8 +11,8 @@ class Node;
 class Tape;
 class Variable;
 
-/// While it lives, whatever this thread records keeps its output and its constant arguments too, plain numbers among them,
-/// and operations that would be merged are recorded one by one: for looking at a tape, not for training.
+/// While it lives, whatever this thread records keeps its output and its constant arguments too (plain numbers where
+/// two operands meet), and operations that would be merged are recorded one by one: to look at a tape, not for training.
 class KeepOutputs : ScopedFlag {
 public:
     explicit KeepOutputs(bool on = true);
