@@ -102,6 +102,8 @@ Fused ElementwiseCall::finish(double result, FormulaCache& cache) {
 
 Operand::Operand(const Fused& fused, Where where) : Operand(fused.variable(), where) {}
 
+Index Fused::shape(Index axis, Where where) const { return shape_[shapes::axis("shape", axis, rank(), where)]; }
+
 bool Fused::requires_grad() const {
     return std::any_of(arguments_.begin(), arguments_.end(), [](const Variable& x) { return x.requires_grad(); });
 }
