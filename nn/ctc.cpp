@@ -98,9 +98,14 @@ Variable ctc(const Variable& x, const IntArray& labels, const std::vector<Index>
     const auto rule = [x, targets, occupancy = alignment.occupancy, depends, where](const Variable& g) {
         if (!recording() || targets->frames == 0)
             return at(negative(reshape(g, {1, g.size(), 1}, where), where), where) * Variable(occupancy);
+        // A tape of its own that ends at x: x's hooks wait for its gradient in full.
+        const Border border;
         const Variable again = ctc_alignment::recorded_losses(x, *targets, where);
-        return grad(at(sum(at(again, where) * at(at(g, where) * depends, where), {}, false, where), where), x,
-                    create_graph);
+        const Variable seed = at(g, where) * depends;
+        const bool wanted = true;
+        Variable dx;
+        detail::pullback_since(border.since, again, seed, {x}, &wanted, /*free_nodes=*/false, &dx);
+        return dx;
     };
     Variable result = record("ctc", where, std::move(losses), on(x, holding(rule, x, alignment.occupancy, depends)));
     if (reduction == Reduction::mean)

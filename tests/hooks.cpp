@@ -10,6 +10,7 @@
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
+#include <xtape/nn/ctc.hpp>
 
 #include "support/closed_form.hpp"
 
@@ -149,6 +150,24 @@ BOOST_AUTO_TEST_CASE(what_goes_around_is_seen_and_can_be_replaced) {
     // nothing but what goes around
     a.register_hook([](const Variable& g) { return 3 * g; });
     BOOST_TEST(grad(log(a), z).item() == 3 * (1 - s), boost::test_tools::tolerance(1e-13));
+}
+
+BOOST_AUTO_TEST_CASE(hooks_and_ctc_recorded) {
+    // the recorded rule walks a tape of its own, on which the log probabilities' hooks have no part of their gradient
+    const Parameter x = closed_form::uniform({4, 1, 3}, 5, -1, 1).parameter();
+    const Variable log_p = log_softmax(x, 2);
+    const Variable loss = nn::ctc(log_p, IntArray{{1, 2}}) + sum(square(log_p));
+    std::vector<Variable> seen;
+    log_p.register_hook([&](const Variable& g) {
+        seen.push_back(g);
+        return 2 * g;
+    });
+    const Variable plain = grad(loss, x), recorded = grad(loss, x, create_graph);
+    BOOST_TEST_REQUIRE(seen.size() == 2U);
+    for (Index i = 0; i < x.size(); ++i) {
+        BOOST_TEST(recorded.array().at(i) == plain.array().at(i), boost::test_tools::tolerance(1e-10));
+        BOOST_TEST(seen[1].array().at(i) == seen[0].array().at(i), boost::test_tools::tolerance(1e-10));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(hooks_remove_themselves_and_outlive_what_was_hooked) {
