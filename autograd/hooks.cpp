@@ -23,7 +23,6 @@ struct RegisteredHook {
 void DeleteHooks::operator()(Hooks* hooks) const { delete hooks; }
 
 HookHandle Hooks::add(GradientHook hook, Where where) {
-    any_ = true;
     const auto removed = [](const auto& each) { return each->removed.load(); };
     list_.erase(std::remove_if(list_.begin(), list_.end(), removed), list_.end());
     list_.push_back(std::make_shared<RegisteredHook>(std::move(hook), where));

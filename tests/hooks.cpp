@@ -8,6 +8,7 @@
 
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/registered_hooks.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
 #include <xtape/nn/ctc.hpp>
@@ -150,6 +151,16 @@ BOOST_AUTO_TEST_CASE(what_goes_around_is_seen_and_can_be_replaced) {
     // nothing but what goes around
     a.register_hook([](const Variable& g) { return 3 * g; });
     BOOST_TEST(grad(log(a), z).item() == 3 * (1 - s), boost::test_tools::tolerance(1e-13));
+}
+
+BOOST_AUTO_TEST_CASE(walks_look_for_hooks_while_there_are_any) {
+    BOOST_TEST(!detail::Hooks::any());
+    {
+        const Parameter x = scalar(3);
+        x.register_hook([](const Variable&) {});
+        BOOST_TEST(detail::Hooks::any());
+    }
+    BOOST_TEST(!detail::Hooks::any());
 }
 
 BOOST_AUTO_TEST_CASE(hooks_and_ctc_recorded) {
