@@ -22,6 +22,9 @@ public:
 
     HookHandle add(GradientHook hook, Where where);
 
+    /// Whether one of them returns anything.
+    bool may_replace() const;
+
     /// What the hooks put in the place of a node's gradient; without a value when they only looked. Throws TapeError when
     /// that is shaped otherwise.
     Variable run(const Node& node, const Variable& gradient) const;
