@@ -103,9 +103,9 @@ void Array::remember(const char* function, const Array& argument, Index axis) {
     if (depth == deepest) return;
     Array held = argument;
     block_->argument.store(std::exchange(held.block_, nullptr), std::memory_order_relaxed);
-    block_->function.store(function, std::memory_order_release);
     block_->axis = static_cast<std::int8_t>(axis);
     block_->depth = static_cast<std::uint8_t>(depth + 1);
+    block_->function.store(function, std::memory_order_release);  // last: whoever sees it sees all of these
 }
 
 void Array::keep_derived(const char* name, const Array& made) const {

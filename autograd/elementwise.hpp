@@ -69,7 +69,8 @@ private:
 }  // namespace detail
 
 /// An elementwise operation that was called but not yet evaluated: whatever takes a Variable takes it, and evaluates it once; mean
-/// and sum of it need no array.
+/// and sum of it need no array. Each of two reductions is a pass of its own; take variable() first where several are needed.
+/// Remembers what it was evaluated to, so that threads must not share one.
 class Fused {
 public:
     /// The evaluated array, recorded if anything is recorded.
@@ -77,7 +78,7 @@ public:
     operator Variable() const { return variable(); }
 
     const Shape& shape() const { return shape_; }
-    Index shape(Index axis, Where where = Where::here()) const { return variable().shape(axis, where); }
+    Index shape(Index axis, Where where = Where::here()) const;
     Index rank() const { return shape_.rank(); }
     Index size() const { return shape_.count(); }
     DType dtype() const { return dtype_; }

@@ -23,20 +23,35 @@ struct RegisteredHook {
 void DeleteHooks::operator()(Hooks* hooks) const { delete hooks; }
 
 HookHandle Hooks::add(GradientHook hook, Where where) {
-    any_ = true;
     const auto removed = [](const auto& each) { return each->removed.load(); };
     list_.erase(std::remove_if(list_.begin(), list_.end(), removed), list_.end());
     list_.push_back(std::make_shared<RegisteredHook>(std::move(hook), where));
     return HookHandle(list_.back());
 }
 
+bool Hooks::may_replace() const {
+    return std::any_of(list_.begin(), list_.end(),
+                       [](const auto& each) { return !each->removed && each->call.replaces(); });
+}
+
+namespace {
+
+/// Whether both are one array at one place of the tape.
+bool is_same(const Variable& a, const Variable& b) {
+    return a.node() == b.node() && a.shape() == b.shape() && a.dtype() == b.dtype() &&
+           a.array().data<void>() == b.array().data<void>();
+}
+
+}  // namespace
+
 Variable Hooks::run(const Node& node, const Variable& gradient) const {
     const auto list = list_;  // a hook may register others
     Variable replacement;
     for (const auto& hook : list) {
         if (hook->removed) continue;
-        Variable given = hook->call(replacement ? replacement : gradient);
-        if (!given) continue;
+        const Variable& shown = replacement ? replacement : gradient;
+        Variable given = hook->call(shown);
+        if (!given || is_same(given, shown)) continue;
         if (given.shape() != node.shape || given.dtype() != node.dtype)
             throw TapeError(fmt::format("register_hook: a hook on {} gave a gradient of {} {} for one of {} {}",
                                         node.name, to_string(given.shape()), name_of(given.dtype()),

@@ -21,6 +21,11 @@ namespace xtape {
 /// called in the order they were registered, each with what the one before it made of the gradient; what the last one
 /// gives is what grad() returns, backward() adds to a parameter, and the walk carries on. Under create_graph the gradient is
 /// recorded and so is what a hook does with it; otherwise both are constants. A hook may throw, which ends the walk.
+///
+/// What a stable form (docs/recognised.md) goes around, such as the sigmoid in log(sigmoid(z)), is shown what comes past it
+/// too. A hook that gives something else is best registered before the stable form is recorded, which then is none: the gradient
+/// goes through the hook alone. Registered later, the replacement is carried on less what came past, which is NaN where
+/// that is infinite. A hook that gives its argument back replaces nothing.
 class GradientHook {
 public:
     template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, GradientHook> &&
@@ -31,12 +36,16 @@ public:
                   return f(gradient), Variable();
               else
                   return f(gradient);
-          }) {}
+          }),
+          replaces_(!std::is_void_v<std::invoke_result_t<F&, const Variable&>>) {}
 
     Variable operator()(const Variable& gradient) const { return call_(gradient); }
+    /// Whether it returns anything.
+    bool replaces() const { return replaces_; }
 
 private:
     std::function<Variable(const Variable&)> call_;
+    bool replaces_;
 };
 
 namespace detail {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -11,17 +12,25 @@ namespace xtape::detail {
 
 class Hooks {
 public:
-    /// Whether there was ever one in this program: where there was none, walks need not look for them.
-    static bool any() { return any_.load(std::memory_order_relaxed); }
+    Hooks() { ++living_; }
+    ~Hooks() { --living_; }
+    Hooks(const Hooks&) = delete;
+    Hooks& operator=(const Hooks&) = delete;
+
+    /// Whether any node of this program has one: where none has, walks need not look for them.
+    static bool any() { return living_.load(std::memory_order_relaxed) > 0; }
 
     HookHandle add(GradientHook hook, Where where);
+
+    /// Whether one of them returns anything.
+    bool may_replace() const;
 
     /// What the hooks put in the place of a node's gradient; without a value when they only looked. Throws TapeError when
     /// that is shaped otherwise.
     Variable run(const Node& node, const Variable& gradient) const;
 
 private:
-    static inline std::atomic<bool> any_{false};
+    static inline std::atomic<std::size_t> living_{0};
     std::vector<std::shared_ptr<RegisteredHook>> list_;
 };
 

@@ -94,6 +94,32 @@ BOOST_AUTO_TEST_CASE(outputs_are_kept_one_by_one_for_whoever_looks) {
     BOOST_TEST(values(Variable(loss.node()->arguments()[0].node()->output)) == (Values{1, 8}));
 }
 
+BOOST_AUTO_TEST_CASE(its_shape_is_known_before_it_is_evaluated) {
+    const auto f = elementwise("cube", [](auto x, auto y) { return x * x * y; });
+    const Parameter x(numbers({1, 2})), y(reshape(numbers({1, 2, 3}), {3, 1}));
+    const Fused fused = f(x, y);
+    BOOST_TEST(fused.shape(0) == 3);
+    BOOST_TEST(fused.shape(-1) == 2);
+    check_message<ShapeError>([&] { (void)fused.shape(2); }, "axis 2", __LINE__);
+    const Variable loss = mean(fused);
+    BOOST_TEST(std::string(loss.node()->name) == "mean of cube");
+    BOOST_TEST(loss.item() == (1 + 4) * (1 + 2 + 3) / 6.0);
+}
+
+BOOST_AUTO_TEST_CASE(reductions_and_gradients_are_named_after_it) {
+    const auto f = elementwise("cube", [](auto x) { return x * x * x; });
+    const Parameter x(numbers({1, 2}));
+    const auto name = [](const Variable& y) { return std::string(y.node()->name); };
+    for (int time = 0; time < 2; ++time) {
+        BOOST_TEST(name(mean(f(x))) == "mean of cube");
+        BOOST_TEST(name(sum(f(x))) == "sum of cube");
+        BOOST_TEST(name(grad(sum(f(x)), x, create_graph)) == "gradient of sum of cube");
+        const Variable slopes = grad(sum(Variable(f(x))), x, create_graph);
+        BOOST_TEST(name(slopes) == "gradient of cube");
+        BOOST_TEST(name(grad(sum(slopes), x, create_graph)) == "gradient of gradient of cube");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(errors_name_the_line_of_the_call) {
     const auto f = elementwise("product", [](auto x, auto y) { return x * y; });
     const Variable a(xt::xarray<float>(xt::zeros<float>({2, 3}))), b(xt::xarray<float>(xt::zeros<float>({4})));

@@ -55,6 +55,19 @@ BOOST_AUTO_TEST_CASE(nothing_is_computed_twice) {
     BOOST_TEST(to_string(h, {"x"}) == "-x^2");
 }
 
+BOOST_AUTO_TEST_CASE(numbers_among_themselves_are_no_steps) {
+    const auto f = elementwise([](auto x, auto y) {
+        auto s = y;
+        for (int i = 1; i <= 200; ++i) s = s + i;
+        return x * s;
+    });
+    const Parameter x(xt::xarray<double>{2, 3});
+    const Variable y = f(x, 0.5);  // the numbers from 1 to 200 make 20100
+    BOOST_TEST(y.array().at(0) == 2 * 20100.5);
+    BOOST_TEST(y.array().at(1) == 3 * 20100.5);
+    BOOST_TEST(to_string(dynamic_cast<const FormulaNode&>(*y.node()).formula(), {"x"}) == "x * 20100.5");
+}
+
 BOOST_AUTO_TEST_CASE(constant_arguments_cost_no_derivative) {
     const Formula f = formula_of([](auto x, auto y) { return sin(x) * exp(y); }, 2);
     const Formula in_x = gradient_of(f, {true, false}, false), in_y = gradient_of(f, {false, true}, false);

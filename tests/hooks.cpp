@@ -1,5 +1,6 @@
 #include <xtape/autograd/hooks.hpp>
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -8,8 +9,10 @@
 
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/registered_hooks.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
+#include <xtape/nn/ctc.hpp>
 
 #include "support/closed_form.hpp"
 
@@ -149,6 +152,75 @@ BOOST_AUTO_TEST_CASE(what_goes_around_is_seen_and_can_be_replaced) {
     // nothing but what goes around
     a.register_hook([](const Variable& g) { return 3 * g; });
     BOOST_TEST(grad(log(a), z).item() == 3 * (1 - s), boost::test_tools::tolerance(1e-13));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_hook_gives_back_unchanged_replaces_nothing) {
+    // a is 0 and 1/a infinite, which is seen; what goes around is 1 - a all the same
+    const Parameter z = scalar(-800);
+    const Variable a = sigmoid(z), loss = log(a) + 2 * a;
+    double seen = 0;
+    a.register_hook([&](const Variable& g) {
+        seen = g.item();
+        return g;
+    });
+    BOOST_TEST(grad(loss, z).item() == 1);
+    BOOST_TEST(std::isinf(seen));
+    const Variable recorded = grad(loss, z, create_graph);
+    BOOST_TEST(recorded.item() == 1);
+
+    // but a constant in the place of what is recorded does
+    const Parameter x = scalar(3);
+    const Variable s = x * x;
+    s.register_hook([](const Variable& g) { return g.detach(); });
+    const Variable first = grad(s * s, x, create_graph);  // 2 s 2 x with 2 s a constant
+    BOOST_TEST(first.item() == 4 * 27);
+    BOOST_TEST(grad(first, x).item() == 2 * 9 * 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_replacing_hook_waits_for_goes_its_own_way) {
+    const Parameter z = scalar(-800);
+    const auto clipped = [](const Variable& g) { return clip(g, -5, 5); };
+    const auto slope_with = [&](auto hook) {
+        const Variable a = sigmoid(z);
+        a.register_hook(hook);
+        return grad(log(a), z).item();
+    };
+    BOOST_TEST(slope_with(clipped) == 0);  // 5 a (1 - a)
+    double seen = 0;
+    BOOST_TEST(slope_with([&](const Variable& g) { seen = g.item(); }) == 1);  // who looks changes nothing
+    BOOST_TEST(std::isinf(seen));
+
+    const Variable a = sigmoid(z);
+    a.register_hook(clipped).remove();
+    BOOST_TEST(log(a).item() == -800);
+}
+
+BOOST_AUTO_TEST_CASE(walks_look_for_hooks_while_there_are_any) {
+    BOOST_TEST(!detail::Hooks::any());
+    {
+        const Parameter x = scalar(3);
+        x.register_hook([](const Variable&) {});
+        BOOST_TEST(detail::Hooks::any());
+    }
+    BOOST_TEST(!detail::Hooks::any());
+}
+
+BOOST_AUTO_TEST_CASE(hooks_and_ctc_recorded) {
+    // the recorded rule walks a tape of its own, on which the log probabilities' hooks have no part of their gradient
+    const Parameter x = closed_form::uniform({4, 1, 3}, 5, -1, 1).parameter();
+    const Variable log_p = log_softmax(x, 2);
+    const Variable loss = nn::ctc(log_p, IntArray{{1, 2}}) + sum(square(log_p));
+    std::vector<Variable> seen;
+    log_p.register_hook([&](const Variable& g) {
+        seen.push_back(g);
+        return 2 * g;
+    });
+    const Variable plain = grad(loss, x), recorded = grad(loss, x, create_graph);
+    BOOST_TEST_REQUIRE(seen.size() == 2U);
+    for (Index i = 0; i < x.size(); ++i) {
+        BOOST_TEST(recorded.array().at(i) == plain.array().at(i), boost::test_tools::tolerance(1e-10));
+        BOOST_TEST(seen[1].array().at(i) == seen[0].array().at(i), boost::test_tools::tolerance(1e-10));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(hooks_remove_themselves_and_outlive_what_was_hooked) {

@@ -48,6 +48,17 @@ void FormulaBuilder::enter(Number i) {
     table_[place] = i;
 }
 
+Number FormulaBuilder::push(const FormulaInstruction& instruction) {
+    const auto i = static_cast<Number>(size());
+    instructions_.push_back(instruction);
+    if (2 * size() > table_.size()) {
+        table_.assign(2 * table_.size(), -1);
+        for (auto k = static_cast<Number>(arguments_); k < i; ++k) enter(k);
+    }
+    enter(i);
+    return i;
+}
+
 Number FormulaBuilder::append(Op op, Number a, Number b, Number c, Where where) {
     FormulaInstruction wanted;
     wanted.op = op;
@@ -66,14 +77,7 @@ Number FormulaBuilder::append(Op op, Number a, Number b, Number c, Where where) 
         const auto value = [this](Number i) { return i < 0 ? 0 : (*this)[i].constant; };
         return constant(evaluate(op, value(a), value(b), value(c)), where);
     }
-    const auto i = static_cast<Number>(size());
-    instructions_.push_back(wanted);
-    if (2 * size() > table_.size()) {
-        table_.assign(2 * table_.size(), -1);
-        for (auto k = static_cast<Number>(arguments_); k < i; ++k) enter(k);
-    }
-    enter(i);
-    return i;
+    return push(wanted);
 }
 
 Number FormulaBuilder::constant(double value, Where where) {
@@ -81,10 +85,7 @@ Number FormulaBuilder::constant(double value, Where where) {
     wanted.constant = value;
     wanted.where = where;
     if (const Number there = find(wanted); there >= 0) return there;
-    const auto i = static_cast<Number>(size());
-    instructions_.push_back(wanted);
-    enter(i);
-    return i;
+    return push(wanted);
 }
 
 Number FormulaBuilder::one_plus_exp(Number i) const {

@@ -47,6 +47,8 @@ private:
 
     Number find(const FormulaInstruction& instruction) const;
     Number append(FormulaOp op, Number a, Number b, Number c, Where where);
+    /// Adds what find() has not found. At most half of the table is taken, so that looking for something in it ends.
+    Number push(const FormulaInstruction& instruction);
     void enter(Number i);
 
     std::vector<FormulaInstruction> instructions_;

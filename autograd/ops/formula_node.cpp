@@ -8,6 +8,7 @@
 
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/kernels/map.hpp>
+#include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/mathematics.hpp>
 #include <xtape/autograd/ops.hpp>
 
@@ -25,6 +26,14 @@ std::shared_ptr<const FormulaFamily> FormulaFamily::gradient(std::uint64_t wante
     derived_.push_back(
         {wanted, with_value, std::make_shared<const FormulaFamily>(gradient_of(formula(), list, with_value))});
     return derived_.back().family;
+}
+
+const char* FormulaFamily::named(const char* beginning, const char* name) const {
+    std::lock_guard lock(mutex_);
+    for (const Name& there : names_)
+        if (there.beginning == beginning && there.name == name) return there.both;
+    names_.push_back({beginning, name, detail::lasting_name(std::string(beginning) + name)});
+    return names_.back().both;
 }
 
 FormulaNode::FormulaNode(const char* op, Where at, const Shape& output_shape, DType output_dtype,
@@ -101,7 +110,7 @@ void FormulaNode::pull_plain(Array g, const bool* wanted, Variable* out) const {
 }
 
 void FormulaNode::pull_recorded(const Variable& g, const bool* wanted, Variable* out) const {
-    const char* const gradient_name = detail::lasting_name("gradient of " + std::string(name));
+    const char* const gradient_name = family_->named(gradient_of_name, name);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
         if (!wanted[i]) continue;
         const auto gradient = family_->gradient(std::uint64_t{1} << i, false);

@@ -17,6 +17,9 @@
 /// What elementwise() records.
 namespace xtape {
 
+/// What else names of operations begin with, before the formula's own.
+inline constexpr char mean_of[] = "mean of ", sum_of[] = "sum of ", gradient_of_name[] = "gradient of ";
+
 /// A formula with its derivatives, each worked out at the first call for it and kept. Several threads may use it.
 class FormulaFamily {
 public:
@@ -29,7 +32,14 @@ public:
     /// order of derivatives has one more.
     std::shared_ptr<const FormulaFamily> gradient(std::uint64_t wanted, bool with_value) const;
 
+    /// One of the above and the name of an operation with this formula, put together at the first call for it. Both are told
+    /// apart by their address.
+    const char* named(const char* beginning, const char* name) const;
+
 private:
+    struct Name {
+        const char *beginning, *name, *both;
+    };
     struct Derived {
         std::uint64_t wanted;
         bool with_value;
@@ -39,6 +49,7 @@ private:
     kernels::FormulaKernel kernel_;
     mutable std::mutex mutex_;
     mutable std::vector<Derived> derived_;
+    mutable std::vector<Name> names_;
 };
 
 /// Where a formula gives a number that is not finite, of finite ones.

@@ -102,6 +102,8 @@ Fused ElementwiseCall::finish(double result, FormulaCache& cache) {
 
 Operand::Operand(const Fused& fused, Where where) : Operand(fused.variable(), where) {}
 
+Index Fused::shape(Index axis, Where where) const { return shape_[shapes::axis("shape", axis, rank(), where)]; }
+
 bool Fused::requires_grad() const {
     return std::any_of(arguments_.begin(), arguments_.end(), [](const Variable& x) { return x.requires_grad(); });
 }
@@ -120,7 +122,7 @@ Variable Fused::reduce(bool divide, Axes axes, bool keepdims, Where where) const
     if (!all || value_ || KeepOutputs::active()) {
         return divide ? mean(variable(), axes, keepdims, where) : sum(variable(), axes, keepdims, where);
     }
-    const char* const name = detail::lasting_name(std::string(op) + " of " + name_);
+    const char* const name = family_->named(divide ? mean_of : sum_of, name_);
     const double factor = divide ? 1 / static_cast<double>(size()) : 1;
     Variable y = apply_sum(name, where, family_, arguments_, shape_, factor);
     return keepdims ? reshape(std::move(y), Shape::filled(rank(), 1), where) : y;

@@ -4,15 +4,20 @@
 #include <utility>
 
 #include <xtape/autograd/kernels/map.hpp>
+#include <xtape/autograd/registered_hooks.hpp>
 
 namespace xtape {
 
 namespace {
 
+/// Whether what comes past a node would not go where its hooks send it.
+bool is_hooked(const Node& node) { return node.hooks && node.hooks->may_replace(); }
+
 /// The name of the function that gave x, when the tape still has its argument or the array remembers it; else some other
 /// name or null.
 const char* function_of(const Variable& x) {
-    if (const NodePtr& node = x.node()) return node->freed || Border::hides(*node) ? nullptr : node->name;
+    if (const NodePtr& node = x.node())
+        return node->freed || Border::hides(*node) || is_hooked(*node) ? nullptr : node->name;
     return x.array().function();
 }
 
