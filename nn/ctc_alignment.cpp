@@ -129,8 +129,8 @@ Alignment align(const Array& log_probabilities, const Targets& targets, bool occ
 
 namespace {
 
-/// In place of the logarithm of 0: sums of thousands of it are still finite in float32.
-constexpr double very_small = -1e30;
+/// Stands for the logarithm of 0 in a result: finite in float32 too.
+constexpr double no_alignment = -1e30;
 
 /// A constant (N, columns) of f(sample, column).
 template <class F>
@@ -147,38 +147,39 @@ Variable table(const Targets& targets, Index columns, DType dtype, F f) {
 /// Each state's predecessor by `steps`.
 Variable moved(const Variable& x, Index steps, Where where) {
     const Index states = x.shape()[1];
-    if (states <= steps) return Variable(Array::filled(x.shape(), x.dtype(), very_small));
-    return pad(slice(x, {all(), range(0, states - steps)}, where), {{0, 0}, {steps, 0}}, very_small, where);
+    if (states <= steps) return Variable(Array::filled(x.shape(), x.dtype(), impossible));
+    return pad(slice(x, {all(), range(0, states - steps)}, where), {{0, 0}, {steps, 0}}, impossible, where);
 }
 
 }  // namespace
 
 Variable recorded_losses(const Variable& log_probabilities, const Targets& targets, Where where) {
     const Index states = targets.states();
-    const DType dtype = log_probabilities.dtype();
+    const DType dtype = float64;  // second derivatives add up the rounding of hundreds of frames
     const auto length = [&](Index n) { return targets.lengths[static_cast<std::size_t>(n)]; };
     IntArray labels = IntArray::from_shape(
         {std::size_t{1}, static_cast<std::size_t>(targets.samples), static_cast<std::size_t>(states)});
     for (Index n = 0; n < targets.samples; ++n)
         for (Index s = 0; s < states; ++s)
             labels.data()[n * states + s] = static_cast<std::int64_t>(targets.label(n, s));
-    const Variable said = maximum(Operand(take_along_axis(log_probabilities, labels, 2, where), where), very_small);
+    const Variable said = take_along_axis(astype(log_probabilities, dtype, where), labels, 2, where);
     const Variable late = table(targets, states, dtype, [](Index, Index s) { return s > 1; });
     const Variable no_skip = table(targets, states, dtype, [&](Index n, Index s) { return !targets.skips(n, s); });
     const Variable not_last =
         table(targets, states, dtype, [&](Index n, Index s) { return s != 2 * length(n) && s != 2 * length(n) - 1; });
 
-    Variable before = masked_fill(slice(said, {0}, where), late, very_small, where);
+    Variable before = masked_fill(slice(said, {0}, where), late, impossible, where);
     for (Index t = 1; t < targets.frames; ++t) {
         const Variable ways =
-            stack({before, moved(before, 1, where), masked_fill(moved(before, 2, where), no_skip, very_small, where)},
+            stack({before, moved(before, 1, where), masked_fill(moved(before, 2, where), no_skip, impossible, where)},
                   0, where);
         const Variable next = Operand(logsumexp(ways, 0, false, where), where) + slice(said, {t}, where);
         const Variable runs = table(
             targets, 1, dtype, [&](Index n, Index) { return t < targets.input_lengths[static_cast<std::size_t>(n)]; });
         before = xtape::where(runs, Operand(next, where), before);
     }
-    return negative(logsumexp(masked_fill(before, not_last, very_small, where), 1, false, where), where);
+    const Variable total = logsumexp(masked_fill(before, not_last, impossible, where), 1, false, where);
+    return astype(negative(maximum(Operand(total, where), no_alignment), where), log_probabilities.dtype(), where);
 }
 
 }  // namespace xtape::nn::ctc_alignment

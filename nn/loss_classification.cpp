@@ -74,8 +74,9 @@ Variable distillation(const Variable& student, const Variable& teacher, double t
                          where);
     const Variable log_p = log_softmax(at(student, where) / temperature, 1, where);
     const Variable log_q = log_softmax(at(teacher, where) / temperature, 1, where);
-    static const auto divergence =
-        elementwise("distillation", [](auto p, auto q, auto scale) { return scale * exp(q) * (q - p); });
+    // Where the teacher's probability is 0, so is the product, whatever the logarithms are.
+    static const auto divergence = elementwise(
+        "distillation", [](auto p, auto q, auto scale) { return scale * exp(q) * select(exp(q) > 0, q - p, 0); });
     const Fused losses = divergence(at(log_p, where), log_q, temperature * temperature);
     return reduced(sum(losses, 1, false, where), reduction, where);
 }

@@ -34,6 +34,7 @@ Variable temperature_cross_entropy(const Variable& logits, const IntArray& label
 ///
 ///     T^2 sum_c q_c (log q_c - log p_c),  p = softmax(z / T),  q = softmax(v / T)
 ///
+/// A class that the teacher excludes, v_c = -inf, adds 0; one that the student alone excludes costs infinitely much.
 /// T^2 keeps the gradients' size as T changes. (N,) before the reduction. The teacher gets gradients unless it is a constant:
 /// pass v.detach() where it is not to learn. Throws ShapeError, and ValueError unless T > 0.
 Variable distillation(const Variable& student_logits, const Variable& teacher_logits, double temperature = 2,

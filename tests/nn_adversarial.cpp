@@ -1,5 +1,7 @@
 #include <xtape/xtape.hpp>
 
+#include "support/nn.hpp"
+
 #include <cmath>
 #include <vector>
 
@@ -175,6 +177,45 @@ BOOST_AUTO_TEST_CASE(errors) {
     BOOST_CHECK_THROW(nn::gradient_norms([](const Variable& v) { return sum(v.detach(), {1}); }, x), TapeError);
     const NoGrad constant;
     BOOST_CHECK_THROW(nn::gradient_norms(critic, x), TapeError);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_empty_is_named_with_its_line) {
+    using xtape::nn_test::message;
+    const Variable x = xt::xarray<float>{{1, 2}, {3, 4}}, none;
+    const nn::Critic critic = [](const Variable& v) { return sum(v, {1}); };
+    const nn::Critic silent = [](const Variable&) { return Variable(); };
+    const auto at_line = [](const char* what, int line) {
+        return std::string(what) + "\n  recorded at nn_adversarial.cpp:" + std::to_string(line);
+    };
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_norms(silent, x); }) ==
+               at_line("gradient_norms: the critic's scores have no value", __LINE__ - 1));
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_norms(critic, none); }) ==
+               at_line("gradient_norms: the samples have no value", __LINE__ - 1));
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_norms(nn::Critic(), x); }) ==
+               at_line("gradient_norms: there is no critic", __LINE__ - 1));
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_penalty(critic, none, x); }) ==
+               at_line("gradient_penalty: the real samples have no value", __LINE__ - 1));
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_penalty(critic, x, none); }) ==
+               at_line("gradient_penalty: the fake samples have no value", __LINE__ - 1));
+    BOOST_TEST(message<ValueError>([&] { nn::gradient_penalty(silent, x, x); }) ==
+               at_line("gradient_norms: the critic's scores have no value", __LINE__ - 1));
+}
+
+// D(x) = w x^2 has slopes 2 w x, wherever it is recorded.
+BOOST_AUTO_TEST_CASE(a_critic_that_records_by_itself) {
+    const Parameter w = Array::filled({1}, float64, 3);
+    const Variable x = xt::xarray<double>{1, -2, 0.5};
+    const NoGrad no_grad;
+    const Variable norms = nn::gradient_norms(
+        [&](const Variable& v) {
+            const EnableGrad recorded;
+            return w * square(v);
+        },
+        x);
+    const double expected[] = {6, 12, 3};
+    for (Index i = 0; i < 3; ++i) BOOST_TEST(norms.array().at(i) == expected[i], boost::test_tools::tolerance(1e-14));
+    const EnableGrad enable_grad;
+    BOOST_TEST(grad(sum(norms), w).item() == 7, boost::test_tools::tolerance(1e-14));  // 2 (1 + 2 + 0.5)
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -207,6 +207,30 @@ BOOST_AUTO_TEST_CASE(distillation_from_a_teacher) {
     check_close(nn::distillation(student, Variable(student).detach(), 2), 0, 1e-15);  // nothing left to learn
 }
 
+BOOST_AUTO_TEST_CASE(distillation_of_masked_classes) {
+    const double infinity = std::numeric_limits<double>::infinity(), T = 2;
+    Parameter student = xt::xarray<double>{{1, 2, 3}}, teacher = xt::xarray<double>{{1, 2.5, -infinity}};
+    const std::vector<double> p = softmax_row(student, 0, T), q = softmax_row(teacher, 0, T);
+    const Variable loss = nn::distillation(student, teacher, T);
+    const double lacking = q[0] * std::log(q[0] / p[0]) + q[1] * std::log(q[1] / p[1]);
+    check_close(loss, T * T * lacking, 1e-14);
+    const auto [of_student, of_teacher] = grad(loss, student, teacher, create_graph);
+    check_close(of_student, {1, 3}, {T * (p[0] - q[0]), T * (p[1] - q[1]), T * p[2]}, 1e-14);
+    check_close(of_teacher, {1, 3},
+                {T * q[0] * (std::log(q[0] / p[0]) - lacking), T * q[1] * (std::log(q[1] / p[1]) - lacking), 0}, 1e-14);
+    for (const Variable& second : grad(sum(square(of_student)) + sum(square(of_teacher)), student, teacher))
+        BOOST_TEST(all_finite(second.array()));
+    // Masked for both it is a loss of two classes.
+    const Variable two = xt::xarray<double>{{1, 2}}, masked = xt::xarray<double>{{1, 2, -infinity}};
+    check_close(nn::distillation(masked, teacher, T),
+                nn::distillation(two, Variable(xt::xarray<double>{{1, 2.5}}), T).item(), 1e-14);
+    BOOST_TEST(nn::distillation(masked, student, T).item() == infinity);
+    // As near to 0 as float32 has it.
+    BOOST_TEST(nn::distillation(Variable(xt::xarray<float>{{0, -std::numeric_limits<float>::infinity()}}),
+                                Variable(xt::xarray<float>{{0, -200}}), 1)
+                   .item() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(arguments_must_fit) {
     const Variable column = wave({4, 1}, 1), row = wave({4}, 2), z = wave({3, 4}, 1);
     const int line = __LINE__ + 1;
