@@ -67,7 +67,8 @@ void check_grads(F&& f, const X&... xs) {
     std::vector<Variable> list;
     GradCheckOptions options;
     (detail::collect(list, options, xs), ...);
-    detail::check_grads(detail::with_list<1>(f, "check_grads: the function"), list, options);
+    constexpr std::size_t given = (std::size_t{!std::is_same_v<X, GradCheckOptions>} + ... + 0);
+    detail::check_grads(detail::with_list<1, given>(f, "check_grads: the function"), list, options);
 }
 
 }  // namespace xtape

@@ -121,20 +121,48 @@ Variable mean(const Fused& x, Axes axes = {}, bool keepdims = false, Where where
 /// if they may call the lambda.
 template <class F>
 class Elementwise {
+    template <std::size_t>
+    using Number = Symbol;
+    template <class G, std::size_t... I>
+    static constexpr bool takes(std::index_sequence<I...>) {
+        return std::is_invocable_v<const G&, Number<I>...>;
+    }
+    /// Only there when the lambda G takes n numbers, so that others can ask how many that is.
+    template <class G, std::size_t n>
+    using Takes = std::enable_if_t<takes<G>(std::make_index_sequence<n>())>;
+
 public:
     Elementwise(F f, const char* name) : f_(std::move(f)), name_(name), cache_(detail::make_formula_cache()) {}
 
-    Fused operator()(Operand a) const { return call(a); }
-    Fused operator()(Operand a, Operand b) const { return call(a, b); }
-    Fused operator()(Operand a, Operand b, Operand c) const { return call(a, b, c); }
-    Fused operator()(Operand a, Operand b, Operand c, Operand d) const { return call(a, b, c, d); }
-    Fused operator()(Operand a, Operand b, Operand c, Operand d, Operand e) const { return call(a, b, c, d, e); }
+    template <class G = F, class = Takes<G, 1>>
+    Fused operator()(Operand a) const {
+        return call(a);
+    }
+    template <class G = F, class = Takes<G, 2>>
+    Fused operator()(Operand a, Operand b) const {
+        return call(a, b);
+    }
+    template <class G = F, class = Takes<G, 3>>
+    Fused operator()(Operand a, Operand b, Operand c) const {
+        return call(a, b, c);
+    }
+    template <class G = F, class = Takes<G, 4>>
+    Fused operator()(Operand a, Operand b, Operand c, Operand d) const {
+        return call(a, b, c, d);
+    }
+    template <class G = F, class = Takes<G, 5>>
+    Fused operator()(Operand a, Operand b, Operand c, Operand d, Operand e) const {
+        return call(a, b, c, d, e);
+    }
+    template <class G = F, class = Takes<G, 6>>
     Fused operator()(Operand a, Operand b, Operand c, Operand d, Operand e, Operand f) const {
         return call(a, b, c, d, e, f);
     }
+    template <class G = F, class = Takes<G, 7>>
     Fused operator()(Operand a, Operand b, Operand c, Operand d, Operand e, Operand f, Operand g) const {
         return call(a, b, c, d, e, f, g);
     }
+    template <class G = F, class = Takes<G, 8>>
     Fused operator()(Operand a, Operand b, Operand c, Operand d, Operand e, Operand f, Operand g, Operand h) const {
         return call(a, b, c, d, e, f, g, h);
     }
@@ -145,13 +173,8 @@ public:
     }
 
 private:
-    template <class>
-    using Number = Symbol;
-
     template <class... Operands>
     Fused call(Operands&... operands) const {
-        static_assert(std::is_invocable_v<const F&, Number<Operands>...>,
-                      "elementwise: the lambda takes another number of arguments");
         Operand list[] = {std::move(operands)...};
         detail::ElementwiseCall call(name_, list, sizeof...(Operands));
         return traced(call, std::index_sequence_for<Operands...>());

@@ -47,9 +47,22 @@ constexpr std::size_t arity() {
         return arity<F, N + 1>();
 }
 
-template <class F, std::size_t N>
+/// The same, but as many as are given where F takes these: a variadic lambda takes any number.
+template <class F, std::size_t N, std::size_t Given>
+constexpr std::size_t arity_for() {
+    if constexpr (Given <= N || Given >= a_list)
+        return arity<F, N>();
+    else if constexpr (takes<F>(std::make_index_sequence<Given>()))
+        return Given;
+    else if constexpr (takes_where<F>(std::make_index_sequence<Given>()))
+        return Given;
+    else
+        return arity<F, N>();
+}
+
+template <class F, std::size_t N, std::size_t Given = N>
 constexpr bool is_differentiable() {
-    if constexpr (arity<F, N>() < a_list)
+    if constexpr (arity_for<F, N, Given>() < a_list)
         return true;
     else
         return std::is_invocable_r_v<Variable, F&, const std::vector<Variable>&>;
@@ -63,11 +76,11 @@ Variable spread(F& f, const std::vector<Variable>& xs, Where where, std::index_s
         return f(xs[I]..., where);
 }
 
-/// Calls f with the arguments spread out (the smallest number of Variables, from N on, that it takes), else with the list.
+/// Calls f with the arguments spread out (`Given` Variables, or the smallest number from N on that it takes), else with the list.
 /// `who` stands in the error where their number is another. Refers to f.
-template <std::size_t N, class F>
+template <std::size_t N, std::size_t Given = N, class F>
 GradFunction with_list(F& f, const char* who, Where where = {"", 0}) {
-    constexpr std::size_t n = arity<F, N>();
+    constexpr std::size_t n = arity_for<F, N, Given>();
     return [&f, who, where](const std::vector<Variable>& xs) -> Variable {
         if constexpr (n == a_list) {
             return f(xs);

@@ -4,13 +4,16 @@
 
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
+#include <xtape/autograd/check_grads.hpp>
 #include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/storage.hpp>
 #include <xtape/autograd/tape.hpp>
+#include <xtape/autograd/transforms.hpp>
 #include <xtape/autograd/xtensor.hpp>
 
 #include "support/counting.hpp"
@@ -118,6 +121,28 @@ BOOST_AUTO_TEST_CASE(reductions_and_gradients_are_named_after_it) {
         BOOST_TEST(name(slopes) == "gradient of cube");
         BOOST_TEST(name(grad(sum(slopes), x, create_graph)) == "gradient of gradient of cube");
     }
+}
+
+BOOST_AUTO_TEST_CASE(it_is_a_function_of_as_many_arguments_as_the_lambda) {
+    const auto f = elementwise([](auto x, auto y) { return x * x * y; });
+    const auto g = elementwise([](auto x, auto y, auto z) { return x * y * exp(z); });
+    const Parameter x(numbers({0.5, 2})), y(numbers({3, -1})), z(numbers({0.2, 0.1}));
+    check_grads(elementwise([](auto v) { return v * v; }), x);
+    check_grads(f, x, y);
+    check_grads(g, x, y, z);
+    check_grads([](const auto&... all) { return (all * ...); }, x, y, z);
+    BOOST_CHECK_THROW(check_grads(f, x), ValueError);
+    static_assert(!std::is_invocable_v<decltype(f), Variable>);
+    static_assert(std::is_invocable_r_v<Fused, decltype(f), Variable, double>);
+
+    const Variable a(3.0, float64), b(5.0, float64);
+    const auto [da, db] = grad(f, a, b);
+    BOOST_TEST(da.item() == 2 * 3 * 5);
+    BOOST_TEST(db.item() == 9);
+    BOOST_TEST(hessian(f, a, b)[0][1].item() == 2 * 3);
+    const auto [value, pull] = vjp(f, x, y);
+    BOOST_TEST(values(value) == (Values{0.75, -4}));
+    BOOST_TEST(values(pull(numbers({1, 10}))[1]) == (Values{0.25, 40}));
 }
 
 BOOST_AUTO_TEST_CASE(errors_name_the_line_of_the_call) {
