@@ -20,14 +20,21 @@ void check_rows(const char* loss, const Variable& x, Where where) {
 Variable excess(const Variable& a, const Variable& p, const Variable& n, Distance distance, Where where) {
     if (distance == Distance::euclidean)
         return at(norm(at(a, where) - p, 1, false, where), where) - norm(at(a, where) - n, 1, false, where);
+    // (x - y)^2 - (x - z)^2 as a product: exact, and finite, for an anchor that is far from both.
     static const auto squares =
-        elementwise("triplet", [](auto x, auto y, auto z) { return square(x - y) - square(x - z); });
+        elementwise("triplet", [](auto x, auto y, auto z) { return (z - y) * ((x - y) + (x - z)); });
     return sum(squares(at(a, where), p, n), 1, false, where);
 }
 
-/// Rows of length 1; rows of zeros stay.
+/// Rows of length 1; rows of zeros stay, with gradient 0.
 Variable unit_rows(const Variable& x, Where where) {
-    return at(x, where) / maximum(at(norm(x, 1, true, where), where), 1e-8);
+    if (x.size() == 0) return x;
+    // A length does not depend on the unit it is taken in: the largest magnitude, a constant, keeps squares from overflow.
+    const Variable largest = max(abs(x.detach(), where), 1, true, where);
+    const Variable empty = equal(at(largest, where), 0);
+    const Variable scaled = at(x, where) / masked_fill(largest, empty, 1, where);
+    const Variable unit = at(scaled, where) / masked_fill(norm(scaled, 1, true, where), empty, 1, where);
+    return masked_fill(unit, empty, 0, where);
 }
 
 /// The cosines of all rows of a with all of b.

@@ -10,7 +10,9 @@ namespace xtape::nn {
 enum class Distance { squared, euclidean };
 
 /// max(0, d(anchor, positive) - d(anchor, negative) + margin) (Schroff et al., arXiv:1503.03832, with squared distances;
-/// PyTorch's has euclidean ones and margin 1). Throws ValueError on a negative margin.
+/// PyTorch's has euclidean ones and margin 1). Squared distances may not overflow: differences between a positive and its
+/// negative, with euclidean distances all of them, must stay below the root of the largest number, 1e19 in float32. Throws
+/// ValueError on a negative margin.
 Variable triplet(const Variable& anchor, const Variable& positive, const Variable& negative, double margin = 0.2,
                  Distance distance = Distance::squared, Reduction reduction = Reduction::mean,
                  Where where = Where::here());
@@ -19,7 +21,8 @@ Variable triplet(const Variable& anchor, const Variable& positive, const Variabl
 ///
 ///     -log(exp(s_ii) / sum_j exp(s_ij)),  s_ij = cos(query_i, key_j) / T
 ///
-/// A row of zeros has cosine 0 with everything. Throws ValueError unless the temperature T > 0.
+/// A row of zeros has cosine 0 with everything and gradient 0; of any other only the direction counts, and its gradient grows
+/// as its length shrinks. Throws ValueError unless the temperature T > 0.
 Variable info_nce(const Variable& query, const Variable& key, double temperature = 0.1,
                   Reduction reduction = Reduction::mean, Where where = Where::here());
 

@@ -125,6 +125,52 @@ BOOST_AUTO_TEST_CASE(far_and_empty_embeddings) {
     }
 }
 
+/// Only directions count: a row that is s times as long has the same loss and a gradient of 1 / s the size.
+BOOST_AUTO_TEST_CASE(rows_of_any_length) {
+    const Variable q = wave({4, 3}, 1, float32), k = wave({4, 3}, 4, float32);
+    const std::vector<double> lengths{1e20, 1e-10, 1e30, 1e-30};
+    const Variable scales = reshape(Variable(xt::xarray<float>{1e20f, 1e-10f, 1e30f, 1e-30f}), {4, 1});
+    const auto check = [&](auto loss) {
+        const Parameter plain(q), other(k), far(q * scales), away(k * scales);
+        const Variable expected = loss(plain, other), got = loss(far, away);
+        check_close(got, expected.item(), 1e-6);
+        const auto [dq, dk] = grad(expected, plain, other);
+        const auto [dfar, daway] = grad(got, far, away);
+        for (Index i = 0; i < 12; ++i) {
+            const double length = lengths[static_cast<std::size_t>(i / 3)];
+            BOOST_TEST(std::abs(dfar.array().at(i) * length - dq.array().at(i)) < 1e-5);
+            BOOST_TEST(std::abs(daway.array().at(i) * length - dk.array().at(i)) < 1e-5);
+        }
+    };
+    check([](const Variable& a, const Variable& b) { return nn::info_nce(a, b, 0.5); });
+    check([](const Variable& a, const Variable& b) { return nn::nt_xent(a, b); });
+
+    const Parameter zeros = xt::xarray<float>{{0, 0}, {3, 4}};
+    const Variable keys = xt::xarray<float>{{1, 0}, {0, 1}};
+    const Variable losses = nn::info_nce(zeros, keys, 1, Reduction::none);
+    check_close(losses, {2}, {std::log(2.0), std::log(1 + std::exp(-0.2))}, 1e-6);
+    const Variable slopes = grad(sum(losses), zeros);
+    BOOST_TEST(slopes.array().at(0) == 0);
+    BOOST_TEST(slopes.array().at(1) == 0);
+    BOOST_TEST(slopes.array().at(2) != 0);
+    check_grads([](const Variable& x) { return nn::info_nce(x, x * x, 0.5); }, wave({3, 1}, 1));
+}
+
+/// |a - p|^2 - |a - n|^2 = (n - p) (2 a - p - n), which is a number where the squares are none.
+BOOST_AUTO_TEST_CASE(an_anchor_far_away) {
+    const auto one = [](double x) { return Array::filled({1, 1}, float32, x); };
+    const Parameter a = one(1e20), p = one(1), n = one(3);
+    const Variable loss = nn::triplet(a, p, n);
+    BOOST_TEST(loss.item() == 4e20, boost::test_tools::tolerance(1e-6));
+    const auto [da, dp, dn] = grad(loss, a, p, n);
+    BOOST_TEST(da.item() == 4);
+    BOOST_TEST(dp.item() == -2e20, boost::test_tools::tolerance(1e-6));
+    BOOST_TEST(dn.item() == 2e20, boost::test_tools::tolerance(1e-6));
+    // 1000 from both, which are 1 / 1024 apart: the difference of the squares would have the rounding of 1e6.
+    const Variable far = one(1024), near = one(0), next = one(-0x1p-10);
+    BOOST_TEST(nn::triplet(far, next, near, 0).item() == 2 + 0x1p-20, boost::test_tools::tolerance(1e-6));
+}
+
 BOOST_AUTO_TEST_CASE(arguments_must_fit) {
     const Variable a = wave({3, 4}, 1), b = wave({3, 1}, 2);
     const int line = __LINE__ + 1;
