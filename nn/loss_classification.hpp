@@ -4,8 +4,10 @@
 
 #include <xtape/nn/loss.hpp>
 
-/// Losses of classifiers beyond log_loss and cross_entropy (whose label_smoothing is Szegedy et al.'s), all from logits: finite,
-/// with finite gradients, for every finite logit. Arguments, reductions and errors as in loss.hpp.
+/// Losses of classifiers beyond log_loss and cross_entropy (whose label_smoothing is Szegedy et al.'s), all from logits. They
+/// are finite, with finite gradients, however far the logits lie apart, as long as logits and their differences do not overflow,
+/// neither as they are nor divided by the temperature or multiplied by gamma + 1: with float32 and gamma = 2 up to 1.1e38.
+/// Arguments, reductions and errors as in loss.hpp.
 namespace xtape::nn {
 
 /// Focal loss (Lin et al., arXiv:1708.02002) of logits z and targets t, with p = sigmoid(z):

@@ -169,6 +169,29 @@ BOOST_AUTO_TEST_CASE(far_logits_are_finite) {
     BOOST_TEST(all_finite(nn::temperature_cross_entropy(scores, IntArray{1, 1, 0}, 0.01, Reduction::none).array()));
 }
 
+/// To where the header promises it: differences times gamma + 1, or over the temperature, near the largest float, 3.4e38.
+BOOST_AUTO_TEST_CASE(the_farthest_logits) {
+    const double largest = std::numeric_limits<float>::max();
+    for (const double gamma : {0.0, 1.0, 2.0, 5.0}) {
+        const double far = 0.99 * largest / (gamma + 1);
+        const auto distance = static_cast<float>(far), half = static_cast<float>(far / 2);
+        const Parameter z = xt::xarray<float>{distance, -distance, distance, -distance};
+        const Variable losses =
+            nn::focal_with_logits(z, Variable(xt::xarray<float>{0, 0, 1, 1}), gamma, std::nullopt, Reduction::none);
+        check_close(losses, {4}, {far, 0, 0, far}, 1e-6);
+        check_close(grad(sum(losses), z), {4}, {1, 0, 0, -1}, 1e-6);
+
+        const Parameter scores = xt::xarray<float>{{half, -half}, {half, -half}};
+        const Variable of_classes = nn::focal(scores, IntArray{0, 1}, gamma, Reduction::none);
+        check_close(of_classes, {2}, {0, far}, 1e-6);
+        check_close(grad(sum(of_classes), scores), {2, 2}, {0, 0, 1, -1}, 1e-6);
+    }
+    const Parameter z = xt::xarray<float>{{10, -10}, {10, -10}};
+    const Variable cold = nn::temperature_cross_entropy(z, IntArray{0, 1}, 1e-37, Reduction::none);
+    check_close(cold, {2}, {0, 2e38}, 1e-6);
+    check_close(grad(sum(cold), z) * 1e-37, {2, 2}, {0, 0, 1, -1}, 1e-6);
+}
+
 BOOST_AUTO_TEST_CASE(temperatures) {
     const Variable z = wave({5, 4}, 1) * 3;
     check_close(nn::temperature_cross_entropy(z, labels, 1), nn::cross_entropy(z, labels).item(), 1e-15);
