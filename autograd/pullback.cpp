@@ -27,6 +27,13 @@ private:
 
 }  // namespace
 
+void detail::throw_wrong_gradient(const Node& node, const Node& receiver, const Variable& g) {
+    throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
+                                to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
+                                name_of(receiver.dtype)),
+                    node.where);
+}
+
 Variable unit_seed(const Variable& y, Where where) {
     if (!y) throw TapeError("backward: there is no value to differentiate", where);
     if (y.size() != 1)

@@ -3,14 +3,15 @@
 #include <memory>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/registered_hooks.hpp>
 #include <xtape/autograd/tape.hpp>
 
 /// The chain rule, memoised. A header of pullback.cpp alone.
 namespace xtape::detail {
+
+/// Throws TapeError: node's rule gave g for an argument that is the receiver's output.
+[[noreturn]] void throw_wrong_gradient(const Node& node, const Node& receiver, const Variable& g);
 
 /// One walk back over a tape: the memo of gradients (the document's `base`) and what is done with each finished one.
 class Walk {
@@ -167,13 +168,6 @@ private:
     static void add(const Node& node, const Node& receiver, Variable& sum, Variable g) {
         if (g.shape() != receiver.shape || g.dtype() != receiver.dtype) throw_wrong_gradient(node, receiver, g);
         sum = sum ? Operand(std::move(sum), node.where) + std::move(g) : std::move(g);
-    }
-
-    [[noreturn]] static void throw_wrong_gradient(const Node& node, const Node& receiver, const Variable& g) {
-        throw TapeError(fmt::format("{}: its rule gave a gradient of {} {} for an argument of {} {}", node.name,
-                                    to_string(g.shape()), name_of(g.dtype()), to_string(receiver.shape),
-                                    name_of(receiver.dtype)),
-                        node.where);
     }
 
     const Tape& tape_;
