@@ -128,19 +128,19 @@ BOOST_AUTO_TEST_CASE(plain_numbers_are_shown_too) {
 
 BOOST_AUTO_TEST_CASE(products_of_matrices_show_row_and_column) {
     const Parameter a = xt::xarray<float>{{1, 2}, {-3e38F, 1e38F}};
-    const Parameter b = xt::xarray<float>{{0, 1, 5}, {0, 0, 6}};
+    const Parameter b = xt::xarray<float>{{0, 1, 5}, {0, 0, 2}};
     const DetectAnomaly guard;
     const Anomaly found = caught([&] { sum(matmul(a, b)).backward(); });
     BOOST_TEST(found.operation == "matmul");
-    BOOST_TEST((found.element == Shape{1, 2}));  // -15e38 + 6e38
+    BOOST_TEST((found.element == Shape{1, 2}));  // -15e38 + 2e38, the first of which overflows
     BOOST_TEST(found.value == -double{inf});
     BOOST_TEST(found.numbers[0].part == "row 1");
     BOOST_TEST(found.numbers[0].lowest == double{-3e38F});
     BOOST_TEST(found.numbers[0].highest == double{1e38F});
     BOOST_TEST(found.numbers[1].part == "column 2");
-    BOOST_TEST(found.numbers[1].lowest == 5);
-    BOOST_TEST(found.numbers[1].highest == 6);
-    BOOST_TEST(to_string(found).find("argument 2, a parameter (2, 3), column 2: from 5 to 6") != std::string::npos);
+    BOOST_TEST(found.numbers[1].lowest == 2);
+    BOOST_TEST(found.numbers[1].highest == 5);
+    BOOST_TEST(to_string(found).find("argument 2, a parameter (2, 3), column 2: from 2 to 5") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(reductions_show_ranges) {
