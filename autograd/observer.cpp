@@ -4,23 +4,16 @@
 
 namespace xtape {
 
-namespace {
+using detail::looking;
 
-thread_local bool keeping_outputs = false;
-thread_local Observer* innermost = nullptr;
+KeepOutputs::KeepOutputs(bool on) : ScopedFlag(looking.keeping_outputs, on) {}
 
-}  // namespace
-
-KeepOutputs::KeepOutputs(bool on) : ScopedFlag(keeping_outputs, on) {}
-bool KeepOutputs::active() { return keeping_outputs; }
-
-Observer::Observer() : outer_(innermost) { innermost = this; }
+Observer::Observer() : outer_(looking.innermost) { looking.innermost = this; }
 Observer::~Observer() {
-    Observer** place = &innermost;
+    Observer** place = &looking.innermost;
     while (*place && *place != this) place = &(*place)->outer_;
     if (*place) *place = outer_;
 }
-Observer* Observer::current() { return innermost; }
 
 void Observer::recorded(Node&, const Array&) {}
 void Observer::walking(const Tape&, const Variable&) {}
@@ -30,11 +23,9 @@ void Observer::pulled(const Node&, const bool*, const Variable*) {}
 void Observer::went_around(const Node&, const Variable&) {}
 void Observer::finished(const Node&, const Variable&) {}
 
-bool detail::looked_at() { return keeping_outputs || innermost; }
-
 void detail::tell_recorded(Node& node, const Array& y) {
-    if (keeping_outputs) node.output = y;
-    for (Observer* observer = innermost; observer; observer = observer->outer()) observer->recorded(node, y);
+    if (looking.keeping_outputs) node.output = y;
+    for (Observer* observer = looking.innermost; observer; observer = observer->outer()) observer->recorded(node, y);
 }
 
 }  // namespace xtape

@@ -8,15 +8,27 @@ namespace xtape {
 
 class Array;
 class Node;
+class Observer;
 class Tape;
 class Variable;
+
+namespace detail {
+
+/// Who looks on, on this thread. In the header, so that asking for it is one load.
+struct Looking {
+    bool keeping_outputs = false;
+    Observer* innermost = nullptr;
+};
+inline thread_local Looking looking;
+
+}  // namespace detail
 
 /// While it lives, whatever this thread records keeps its output and its constant arguments too (plain numbers where
 /// two operands meet), and operations that would be merged are recorded one by one: to look at a tape, not for training.
 class KeepOutputs : ScopedFlag {
 public:
     explicit KeepOutputs(bool on = true);
-    static bool active();
+    static bool active() { return detail::looking.keeping_outputs; }
 };
 
 /// While it lives, it is told of what this thread records and of its walks back. Observers nest; all of them are told, the
@@ -29,7 +41,7 @@ public:
     Observer& operator=(const Observer&) = delete;
 
     /// The innermost of this thread, or null.
-    static Observer* current();
+    static Observer* current() { return detail::looking.innermost; }
     Observer* outer() const { return outer_; }
 
     /// An operation has just been recorded; y is its output, whether the node keeps it or not.
@@ -54,7 +66,7 @@ private:
 namespace detail {
 
 /// Whether anybody looks on, by KeepOutputs or as an Observer.
-bool looked_at();
+inline bool looked_at() { return looking.keeping_outputs || looking.innermost; }
 
 /// For whoever makes a node: keeps the output where that is asked for and tells the observers.
 void tell_recorded(Node& node, const Array& y);
