@@ -106,40 +106,47 @@ private:
                 product};
     }
 
-    Text text_of(const FormulaInstruction& i) const { return latex_ ? latex_of(i) : plain_of(i); }
-
-    Text plain_of(const FormulaInstruction& i) const {
+    /// What both write in the same way, but for the signs.
+    Text text_of(const FormulaInstruction& i) const {
+        const auto sign = [&](const char* plain, const char* latex) { return latex_ ? latex : plain; };
         switch (i.op) {
         case Op::constant:
             return number(i.constant);
         case Op::negate:
             return {"-" + within(i, 0, product), negative};
-        case Op::opposite:
-            return call(i, "not");
         case Op::add:
             return infix(i, "+", sum);
         case Op::subtract:
             return infix(i, "-", sum);
         case Op::multiply:
             return multiplication(i);
+        case Op::maximum:
+            return call(i, sign("max", "\\max"));
+        case Op::minimum:
+            return call(i, sign("min", "\\min"));
+        case Op::less:
+            return infix(i, "<", comparison);
+        case Op::less_equal:
+            return infix(i, sign("<=", "\\le"), comparison);
+        case Op::equal:
+            return infix(i, sign("==", "="), comparison);
+        case Op::both:
+            return infix(i, sign("and", "\\land"), all_of);
+        case Op::either:
+            return infix(i, sign("or", "\\lor"), any_of);
+        default:
+            return latex_ ? latex_of(i) : plain_of(i);
+        }
+    }
+
+    Text plain_of(const FormulaInstruction& i) const {
+        switch (i.op) {
+        case Op::opposite:
+            return call(i, "not");
         case Op::divide:
             return infix(i, "/", product);
         case Op::pow:
             return raised(within(i, 0, atom), within(i, 1, atom));
-        case Op::maximum:
-            return call(i, "max");
-        case Op::minimum:
-            return call(i, "min");
-        case Op::less:
-            return infix(i, "<", comparison);
-        case Op::less_equal:
-            return infix(i, "<=", comparison);
-        case Op::equal:
-            return infix(i, "==", comparison);
-        case Op::both:
-            return infix(i, "and", all_of);
-        case Op::either:
-            return infix(i, "or", any_of);
         default:
             return call(i, name_of(i.op));
         }
@@ -147,10 +154,6 @@ private:
 
     Text latex_of(const FormulaInstruction& i) const {
         switch (i.op) {
-        case Op::constant:
-            return number(i.constant);
-        case Op::negate:
-            return {"-" + within(i, 0, product), negative};
         case Op::abs:
             return {"\\left|" + operand(i, 0).text + "\\right|", atom};
         case Op::sqrt:
@@ -173,30 +176,10 @@ private:
             return call(i, "\\sigma");
         case Op::opposite:
             return {"\\lnot " + within(i, 0, atom), negative};
-        case Op::add:
-            return infix(i, "+", sum);
-        case Op::subtract:
-            return infix(i, "-", sum);
-        case Op::multiply:
-            return multiplication(i);
         case Op::divide:
             return {"\\frac{" + operand(i, 0).text + "}{" + operand(i, 1).text + "}", product};
         case Op::pow:
             return raised(within(i, 0, atom), operand(i, 1).text);
-        case Op::maximum:
-            return call(i, "\\max");
-        case Op::minimum:
-            return call(i, "\\min");
-        case Op::less:
-            return infix(i, "<", comparison);
-        case Op::less_equal:
-            return infix(i, "\\le", comparison);
-        case Op::equal:
-            return infix(i, "=", comparison);
-        case Op::both:
-            return infix(i, "\\land", all_of);
-        case Op::either:
-            return infix(i, "\\lor", any_of);
         case Op::select:
             return {"\\begin{cases} " + operand(i, 1).text + " & \\text{if } " + operand(i, 0).text + " \\\\ " +
                         operand(i, 2).text + " & \\text{else} \\end{cases}",
