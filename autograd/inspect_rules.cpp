@@ -8,6 +8,7 @@
 
 #include <xtape/autograd/inspect_rules_table.hpp>
 #include <xtape/autograd/lasting_name.hpp>
+#include <xtape/autograd/mathematics.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/self_printing.hpp>
 
@@ -22,9 +23,10 @@ Written bare(const Step& s) {
         form += p ? ", {}" : "{}";
         latex_form += p ? ", {}" : "{}";
     }
-    std::string name = s.node.name, latex_name;
-    for (const char c : name) latex_name += c == '_' ? "\\_" : std::string(1, c);
-    Written result{call(name + "(" + form + ")", "\\mathrm{" + latex_name + "}(" + latex_form + ")", s.x, {}), {}};
+    std::string name = s.node.name;
+    for (std::size_t at; (at = name.find("{}")) != std::string::npos;)
+        name.insert(at + 1, " ");  // no place for an argument
+    Written result{call(name + "(" + form + ")", mathematics::latex(name) + "(" + latex_form + ")", s.x, {}), {}};
     for (std::size_t p = 0; p < s.x.size(); ++p) {
         const Expression partial = symbol(fmt::format("(∂{}/∂{})ᵀ", to_text(s.y), to_text(s.x[p])),
                                           fmt::format("\\left(\\frac{{\\partial {}}}{{\\partial {}}}\\right)^{{\\top}}",

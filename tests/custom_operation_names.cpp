@@ -74,4 +74,19 @@ BOOST_AUTO_TEST_CASE(written_by_its_own_name) {
     }
 }
 
+/// A name is text, not a form with places, and no LaTeX.
+BOOST_AUTO_TEST_CASE(any_name_is_derived) {
+    const auto odd = custom(
+        "f {} 50% & #", [](const Variable& x) { return 3 * x; },
+        [](const Variable& g, const Variable&, const Variable&) { return 3 * g; });
+    const Parameter p = xt::xarray<double>{1, 2};
+    inspect::Names names;
+    names("p", p);
+    const auto derivation = inspect::derivation([&] { return sum(odd(p)); }, names);
+    BOOST_TEST(derivation.checked());
+    BOOST_TEST(derivation.text().find("f { } 50% & #(p)") != std::string::npos, derivation.text());
+    const std::string escaped = "\\mathrm{f\\ \\{\\ \\}\\ 50\\%\\ \\&\\ \\#}(p)";
+    BOOST_TEST(derivation.latex().find(escaped) != std::string::npos, derivation.latex());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
