@@ -260,7 +260,7 @@ private:
     const Recording& recording_;
     const Tape& tape_;
     const Names& names_;
-    const Formula formula_;
+    const WrittenTape formula_;
     const Leibniz leibniz_{formula_, symbols_};
     std::vector<Expression> symbols_, value_, formed_, gradient_, sum_;
     std::map<const void*, std::string> constants_;

@@ -67,9 +67,9 @@ struct FormulaArgument {
 };
 
 /// The tape as the user wrote it: an operation that was recorded around another one takes that one as its argument again.
-class Formula {
+class WrittenTape {
 public:
-    explicit Formula(const Tape& tape);
+    explicit WrittenTape(const Tape& tape);
 
     const std::vector<FormulaArgument>& arguments(std::size_t i) const { return arguments_[i]; }
     /// Whether it leads to the result in the formula.

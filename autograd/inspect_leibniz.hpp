@@ -16,7 +16,8 @@ using Both = std::pair<std::string, std::string>;
 class Leibniz {
 public:
     /// `symbols` has an empty entry for a value without one.
-    Leibniz(const Formula& formula, const std::vector<Expression>& symbols) : formula_(formula), symbols_(symbols) {}
+    Leibniz(const WrittenTape& formula, const std::vector<Expression>& symbols)
+        : formula_(formula), symbols_(symbols) {}
 
     /// dy/dx for two values.
     Both partial(std::size_t y, std::size_t x) const;
@@ -32,7 +33,7 @@ private:
     void find_successors(std::size_t i, std::vector<std::size_t>& found) const;
     std::size_t last() const { return symbols_.size() - 1; }
 
-    const Formula& formula_;
+    const WrittenTape& formula_;
     const std::vector<Expression>& symbols_;
 };
 

@@ -136,7 +136,7 @@ Recording::Recording(const std::function<Variable()>& f, Where where) {
 
 Array Recording::value(std::size_t i) const { return values_[i]; }
 
-Formula::Formula(const Tape& tape)
+WrittenTape::WrittenTape(const Tape& tape)
     : tape_(tape), arguments_(tape.size()), users_(tape.size()), used_(tape.size(), false) {
     used_.back() = true;
     for (std::size_t i = tape.size(); i-- > 0;) {
@@ -152,7 +152,7 @@ Formula::Formula(const Tape& tape)
     }
 }
 
-const Node* Formula::around(std::size_t i) const {
+const Node* WrittenTape::around(std::size_t i) const {
     const std::uint32_t around = tape_.bypassed(i);
     return around == Tape::absent ? nullptr : tape_.nodes()[around];
 }
