@@ -11,27 +11,16 @@
 #include <xtape/autograd/random.hpp>
 
 #include "support/counting.hpp"
+#include "support/formulas.hpp"
 
 /// elementwise(): what a call is, what it costs, and what it says when it is wrong.
 using namespace xtape;
+using xtape::testing::focal_of;
+using xtape::testing::numbers;
 using xtape::testing::values;
 using xtape::testing::Values;
 
 namespace {
-
-const auto focal_of = [](auto p, auto t) {
-    auto q = t * p + (1 - t) * (1 - p);
-    return -(1 - q) * (1 - q) * log(q);
-};
-
-Variable numbers(const Values& list, DType dtype = float64) {
-    Array array = Array::uninitialized({static_cast<Index>(list.size())}, dtype);
-    dispatch(dtype, [&](auto tag) {
-        using T = decltype(tag);
-        for (std::size_t i = 0; i < list.size(); ++i) array.mutable_data<T>()[i] = static_cast<T>(list[i]);
-    });
-    return array;
-}
 
 /// The gradient of the sum of f's elements.
 template <class F>

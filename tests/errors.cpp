@@ -10,30 +10,12 @@
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
 
+#include "support/expect.hpp"
+
 /// What users see: the condition, the numbers, and their own line.
 using namespace xtape;
 
 namespace {
-
-/// Runs f, which must throw on the line that the macro stands on.
-template <class E, class F>
-void expect(F f, int line, std::initializer_list<const char*> parts) {
-    const std::string where = "\n  recorded at errors.cpp:" + std::to_string(line);
-    try {
-        f();
-    } catch (const E& error) {
-        const std::string text = error.what();
-        for (const char* part : parts) BOOST_TEST(text.find(part) != std::string::npos, part << " is not in: " << text);
-        BOOST_TEST(text.find(where) != std::string::npos, where << " is not in: " << text);
-        return;
-    } catch (const std::exception& error) {
-        BOOST_ERROR("line " << line << ": another error: " << error.what());
-        return;
-    }
-    BOOST_ERROR("line " << line << ": no error");
-}
-
-#define EXPECT(type, expression, ...) expect<type>([&] { (void)(expression); }, __LINE__, __VA_ARGS__)
 
 Variable ones(const Shape& shape, DType dtype = float32) { return Variable(Array::filled(shape, dtype, 1)); }
 

@@ -9,29 +9,12 @@
 #include <xtape/autograd/xtensor.hpp>
 #include <xtape/nn/sequential.hpp>
 
+#include "support/expect.hpp"
+
 /// What transforms say to a mistake: the condition, the numbers and the user's line.
 using namespace xtape;
 
 namespace {
-
-template <class E, class F>
-void expect(F f, int line, std::initializer_list<const char*> parts) {
-    const std::string where = "\n  recorded at transforms_errors.cpp:" + std::to_string(line);
-    try {
-        f();
-    } catch (const E& error) {
-        const std::string text = error.what();
-        for (const char* part : parts) BOOST_TEST(text.find(part) != std::string::npos, part << " is not in: " << text);
-        BOOST_TEST(text.find(where) != std::string::npos, where << " is not in: " << text);
-        return;
-    } catch (const std::exception& error) {
-        BOOST_ERROR("line " << line << ": another error: " << error.what());
-        return;
-    }
-    BOOST_ERROR("line " << line << ": no error");
-}
-
-#define EXPECT(type, expression, ...) expect<type>([&] { (void)(expression); }, __LINE__, __VA_ARGS__)
 
 Variable ones(const Shape& shape, DType dtype = float64) { return Variable(Array::filled(shape, dtype, 1)); }
 

@@ -16,6 +16,22 @@
 /// For tests that a fused formula agrees with the same formula in plain operations.
 namespace xtape::testing {
 
+/// The focal loss of a probability, as README has it.
+inline const auto focal_of = [](auto p, auto t) {
+    auto q = t * p + (1 - t) * (1 - p);
+    return -(1 - q) * (1 - q) * log(q);
+};
+
+/// A vector of these numbers.
+inline Variable numbers(const std::vector<double>& list, DType dtype = float64) {
+    Array array = Array::uninitialized({static_cast<Index>(list.size())}, dtype);
+    dispatch(dtype, [&](auto tag) {
+        using T = decltype(tag);
+        for (std::size_t i = 0; i < list.size(); ++i) array.mutable_data<T>()[i] = static_cast<T>(list[i]);
+    });
+    return array;
+}
+
 /// A function of any number of Variables.
 using Many = std::function<Variable(const std::vector<Variable>&)>;
 
