@@ -115,10 +115,12 @@ private:
                 where);
         const std::vector<Variable> border = border_of(result);
         if (!std::is_permutation(border.begin(), border.end(), arguments_.begin(), arguments_.end(), same_node))
-            throw TapeError(
-                "checkpoint: the function used other parameters when it was run again; a function object with "
-                "parameters of its own was copied: hand over a lambda that refers to it",
-                where);
+            throw TapeError("checkpoint: the function used other parameters or values when it was run again; did its "
+                            "first run keep "
+                            "something that it recorded? A function object with parameters of its own was copied: hand "
+                            "over a lambda "
+                            "that refers to it",
+                            where);
         return result;
     }
 

@@ -20,7 +20,8 @@ namespace xtape {
 /// It sees the gradient in full, all contributions added up, once in every walk that needs it. Hooks of one Variable are
 /// called in the order they were registered, each with what the one before it made of the gradient; what the last one
 /// gives is what grad() returns, backward() adds to a parameter, and the walk carries on. Under create_graph the gradient is
-/// recorded and so is what a hook does with it; otherwise both are constants. A hook may throw, which ends the walk.
+/// recorded and so is what a hook does with it; otherwise both are constants. A hook may throw, which ends the walk: backward() has
+/// added to the parameters before it by then, and to the others not. A hook that holds what it is registered on keeps both alive.
 ///
 /// What a stable form (docs/recognised.md) goes around, such as the sigmoid in log(sigmoid(z)), is shown what comes past it
 /// too. A hook that gives something else is best registered before the stable form is recorded, which then is none: the gradient

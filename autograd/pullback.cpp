@@ -60,7 +60,7 @@ std::vector<Variable> pull_all(const Variable* ys, const Variable* seeds, std::s
 
     const Recording scope(record_gradients && recording());
     std::vector<Variable> gradients(xs.size());
-    std::vector<NodePtr> held;  // a hook or a rule may let go of the last result that is being differentiated
+    Tape::List<NodePtr> held;  // a hook or a rule may let go of the last result that is being differentiated
     for (std::size_t k = 0; k < count; ++k) held.push_back(ys[k].node());
     const Tape tape(ys, count);
     if (tape.size() > 0) {
