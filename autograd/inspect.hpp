@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <xtape/autograd/inspect_bill.hpp>
+#include <xtape/autograd/inspect/bill.hpp>
 #include <xtape/autograd/node.hpp>
 #include <xtape/autograd/part.hpp>
 #include <xtape/autograd/program.hpp>

@@ -18,6 +18,7 @@ TAPE = ("autograd/node.hpp", "autograd/tape.hpp", "autograd/variable.hpp", "auto
         "autograd/ops/")  # what no kernel knows
 IN_SOURCES_ONLY = ("tbb/", "oneapi/", "fmt/", "cblas", "nlohmann/", "boost/", "zlib.h", "hdf5.h", "CLI/")
 NOT_PUBLIC = (*PRIVATE, "xsimd/")
+INSPECT = ("autograd/inspect/", "autograd/inspect.hpp")  # looks at autograd, which does without it
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -55,6 +56,8 @@ def complaints(root, file):
             why = "does not belong into a public header"
         elif file.startswith("autograd/kernels/") and ours and (way := way_to_tape(root, target, set())):
             why = f"kernels know no tape ({' -> '.join(way)})"
+        elif folder == "autograd" and target.startswith(INSPECT) and not file.startswith(INSPECT):
+            why = "the tape does not know who looks at it"
         elif file.endswith(".hpp") and target.startswith(IN_SOURCES_ONLY):
             why = "belongs into .cpp files"
         else:

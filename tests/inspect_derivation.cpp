@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <xtape/autograd/inspect_rules.hpp>
+#include <xtape/autograd/inspect/rules.hpp>
 
 #include "catalogue.hpp"
 

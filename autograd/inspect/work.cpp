@@ -1,4 +1,4 @@
-#include <xtape/autograd/inspect_work.hpp>
+#include <xtape/autograd/inspect/work.hpp>
 
 #include <algorithm>
 #include <initializer_list>

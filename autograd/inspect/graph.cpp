@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/inspect.hpp>
+#include <xtape/autograd/inspect/text_columns.hpp>
 #include <xtape/autograd/mathematics.hpp>
 #include <xtape/autograd/program.hpp>
 #include <xtape/autograd/tape.hpp>
-#include <xtape/autograd/text_columns.hpp>
 
 namespace xtape::inspect {
 

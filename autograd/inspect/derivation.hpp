@@ -9,7 +9,7 @@
 
 #include <xtape/autograd/casts.hpp>
 #include <xtape/autograd/inspect.hpp>
-#include <xtape/autograd/inspect_rules.hpp>
+#include <xtape/autograd/inspect/rules.hpp>
 #include <xtape/autograd/tape.hpp>
 
 /// The parts of a derivation.

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/inspect_bill.hpp>
-#include <xtape/autograd/text_columns.hpp>
+#include <xtape/autograd/inspect/bill.hpp>
+#include <xtape/autograd/inspect/text_columns.hpp>
 #include <xtape/autograd/threads.hpp>
 
 namespace xtape::inspect {

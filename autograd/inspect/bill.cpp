@@ -1,4 +1,4 @@
-#include <xtape/autograd/inspect_bill.hpp>
+#include <xtape/autograd/inspect/bill.hpp>
 
 #include <algorithm>
 #include <ostream>
@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/inspect_work.hpp>
+#include <xtape/autograd/inspect/work.hpp>
 #include <xtape/autograd/ops.hpp>
 
 namespace xtape::inspect {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <xtape/autograd/inspect_derivation.hpp>
+#include <xtape/autograd/inspect/derivation.hpp>
 
 namespace xtape::inspect::detail {
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/differences.hpp>
-#include <xtape/autograd/inspect_derivation.hpp>
+#include <xtape/autograd/inspect/derivation.hpp>
 
 namespace xtape::inspect::detail {
 

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/inspect.hpp>
-#include <xtape/autograd/inspect_derivation.hpp>
-#include <xtape/autograd/text_columns.hpp>
+#include <xtape/autograd/inspect/derivation.hpp>
+#include <xtape/autograd/inspect/text_columns.hpp>
 
 namespace xtape::inspect {
 

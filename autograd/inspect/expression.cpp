@@ -1,4 +1,4 @@
-#include <xtape/autograd/inspect_expression.hpp>
+#include <xtape/autograd/inspect/expression.hpp>
 
 #include <algorithm>
 

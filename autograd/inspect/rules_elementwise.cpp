@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include <xtape/autograd/inspect_rules_table.hpp>
+#include <xtape/autograd/inspect/rules_table.hpp>
 #include <xtape/autograd/ops.hpp>
 
 namespace xtape::inspect::detail {

@@ -1,11 +1,11 @@
-#include <xtape/autograd/text_columns.hpp>
+#include <xtape/autograd/inspect/text_columns.hpp>
 
 #include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
 
-namespace xtape::text {
+namespace xtape::inspect::text {
 
 std::size_t width_of(const std::string& text) {
     return static_cast<std::size_t>(std::count_if(
@@ -50,4 +50,4 @@ std::string place_text(Where where) {
     return fmt::format("{}:{}", std::filesystem::path(where.file).filename().string(), where.line);
 }
 
-}  // namespace xtape::text
+}  // namespace xtape::inspect::text

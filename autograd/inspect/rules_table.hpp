@@ -4,14 +4,14 @@
 #include <string>
 #include <unordered_map>
 
-#include <xtape/autograd/inspect_rules.hpp>
+#include <xtape/autograd/inspect/rules.hpp>
 
 namespace xtape::inspect::detail {
 
 using WrittenOperations = std::unordered_map<std::string, std::function<Written(const Step&)>>;
 
-/// Every operation whose derivative is written out: element-wise ones (inspect_rules_elementwise.cpp) and all others
-/// (inspect_rules_arrays.cpp). Not among them, and so bare partial derivatives: the normalisations, prod, max, min, std,
+/// Every operation whose derivative is written out: element-wise ones (rules_elementwise.cpp) and all others
+/// (rules_arrays.cpp). Not among them, and so bare partial derivatives: the normalisations, prod, max, min, std,
 /// huber_loss and clip, elu, leaky_relu, whose constants no node tells, and what only rules record (ops/slopes.hpp).
 const WrittenOperations& written_operations();
 

@@ -1,4 +1,4 @@
-#include <xtape/autograd/inspect_leibniz.hpp>
+#include <xtape/autograd/inspect/leibniz.hpp>
 
 #include <algorithm>
 

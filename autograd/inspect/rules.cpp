@@ -1,4 +1,4 @@
-#include <xtape/autograd/inspect_rules.hpp>
+#include <xtape/autograd/inspect/rules.hpp>
 
 #include <cmath>
 #include <memory>
@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/inspect_rules_table.hpp>
+#include <xtape/autograd/inspect/rules_table.hpp>
 #include <xtape/autograd/lasting_name.hpp>
 #include <xtape/autograd/mathematics.hpp>
 #include <xtape/autograd/ops.hpp>

@@ -6,7 +6,7 @@
 #include <xtape/autograd/error.hpp>
 
 /// Text of tables.
-namespace xtape::text {
+namespace xtape::inspect::text {
 
 /// A table in columns of text: the first row is the head, with a rule below it; '<' or '>' for each column says to which side
 /// it is set. `rules` are rows that a rule stands before.
@@ -22,4 +22,4 @@ std::string place_text(Where where);
 /// Number of characters of a UTF-8 text.
 std::size_t width_of(const std::string& text);
 
-}  // namespace xtape::text
+}  // namespace xtape::inspect::text

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/inspect_expression.hpp>
+#include <xtape/autograd/inspect/expression.hpp>
 
 namespace xtape::inspect::detail {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <xtape/autograd/inspect_expression.hpp>
+#include <xtape/autograd/inspect/expression.hpp>
 #include <xtape/autograd/node.hpp>
 
 /// How operations and their derivatives are written.
