@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include <xtape/autograd/atomic_file.hpp>
 #include <xtape/autograd/inspect/bill.hpp>
 #include <xtape/autograd/node.hpp>
 #include <xtape/autograd/part.hpp>
-#include <xtape/autograd/program.hpp>
 #include <xtape/autograd/self_printing.hpp>
 
 /// The tape explains itself: as a table, as a picture, as a derivation and as a bill (docs/inspect.md shows all four).

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <system_error>
 
@@ -32,14 +31,6 @@ std::string contents(std::FILE* file) {
     std::string text(2000, '\0');
     text.resize(std::fread(text.data(), 1, text.size(), file));
     return text;
-}
-
-void make_folder(const std::filesystem::path& path) {
-    if (!path.has_parent_path()) return;
-    std::error_code failure;
-    std::filesystem::create_directories(path.parent_path(), failure);
-    if (failure)
-        throw DataError(fmt::format("{}: cannot make the folder: {}", path.parent_path().string(), failure.message()));
 }
 
 }  // namespace
@@ -73,26 +64,6 @@ bool run_program(const std::vector<std::string>& command, const std::string& inp
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         throw DataError(fmt::format("{} failed: {}", name, contents(messages.get())));
     return true;
-}
-
-std::filesystem::path unfinished(const std::filesystem::path& path) {
-    make_folder(path);
-    return path.string() + fmt::format(".{}.part", getpid());
-}
-
-void put_in_place(const std::filesystem::path& unfinished, const std::filesystem::path& path) {
-    std::error_code failure;
-    std::filesystem::rename(unfinished, path, failure);
-    if (failure) throw DataError(fmt::format("{}: cannot be written: {}", path.string(), failure.message()));
-}
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-    const std::filesystem::path part = unfinished(path);
-    std::ofstream out(part, std::ios::binary);
-    out << text;
-    out.close();
-    if (!out) throw DataError(fmt::format("{}: cannot be written", path.string()));
-    put_in_place(part, path);
 }
 
 }  // namespace xtape

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <xtape/autograd/atomic_file.hpp>
 #include <xtape/datasets/byte_source.hpp>
 
 namespace xtape::datasets {
@@ -110,12 +111,14 @@ private:
 };
 
 void write_bytes(const std::string& path, const std::vector<std::uint8_t>& bytes, bool packed) {
+    AtomicFile whole(path);
     // "T": zlib writes the bytes as they are.
-    std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), packed ? "wb" : "wbT"), &gzclose);
-    if (!file) throw DataError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+    std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(whole.temporary().c_str(), packed ? "wb" : "wbT"), &gzclose);
+    if (!file) throw DataError(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
     const bool written = gzfwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
     if (gzclose(file.release()) != Z_OK || !written)
-        throw DataError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+        throw DataError(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+    whole.commit();
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ struct Idx {
 /// Reads an IDX file of `rank` axes. Throws DataError.
 Idx read_idx(const std::string& path, Index rank);
 
-/// Writes an IDX file, gzipped when the name ends in .gz. Throws ShapeError when the bytes do not fill the shape,
-/// DataError when the file cannot be written.
+/// Writes an IDX file, gzipped when the name ends in .gz, whole or not at all. Throws ShapeError when the bytes do not fill
+/// the shape, DataError when the file cannot be written.
 void write_idx(const std::string& path, const Idx& content);
 
 /// A grey value in [0, 1].

@@ -1,7 +1,6 @@
 #include <xtape/nn/safetensors.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/atomic_file.hpp>
 #include <xtape/nn/safetensors_header.hpp>
 
 namespace xtape::nn {
@@ -24,27 +24,18 @@ namespace {
     throw DataError(fmt::format("safetensors: cannot {} {}: {}", what, path, std::strerror(errno)), where);
 }
 
+/// A file that is read.
 class File {
 public:
-    File(const std::string& path, int flags) : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
-    ~File() { close(); }
+    explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+    ~File() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
     explicit operator bool() const { return descriptor_ >= 0; }
     int descriptor() const { return descriptor_; }
-    bool close() { return descriptor_ < 0 || ::close(std::exchange(descriptor_, -1)) == 0; }
-
-    bool write(const void* data, std::size_t bytes) {
-        for (const char* at = static_cast<const char*>(data); bytes > 0;) {
-            const ssize_t written = ::write(descriptor_, at, bytes);
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) return false;
-            at += written;
-            bytes -= static_cast<std::size_t>(written);
-        }
-        return true;
-    }
 
     /// Bytes read, fewer than asked for only at the file's end; -1 on failure.
     std::int64_t read(void* data, std::size_t bytes) {
@@ -80,22 +71,6 @@ void check_names(const NamedArrays& tensors, Where where) {
     }
 }
 
-void write_whole(File& file, const std::string& header, const NamedArrays& tensors, const std::string& path,
-                 Where where) {
-    const std::uint64_t length = header.size();
-    bool good = file.write(&length, sizeof length) && file.write(header.data(), header.size());
-    for (const auto& [name, array] : tensors)
-        good = good && with_bytes(array, [&](const void* data, std::size_t bytes) { return file.write(data, bytes); });
-    if (!good || ::fsync(file.descriptor()) != 0 || !file.close()) throw_system("write", path, where);
-}
-
-/// The directory's entry is flushed too; some file systems cannot, and then it is written a little later.
-void flush_directory(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    const File directory(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY);
-    if (directory) ::fsync(directory.descriptor());
-}
-
 }  // namespace
 
 void save_tensors(const NamedArrays& tensors, const std::string& path, const Metadata& metadata, Where where) {
@@ -108,23 +83,18 @@ void save_tensors(const NamedArrays& tensors, const std::string& path, const Met
                                      safetensors::max_header_bytes),
                          where);
 
-    static std::atomic<unsigned> count{0};
-    const std::string temporary = fmt::format("{}.{}-{}.tmp", path, ::getpid(), count++);
-    File file(temporary, O_WRONLY | O_CREAT | O_EXCL);
-    if (!file) throw_system("create", temporary, where);
-    try {
-        write_whole(file, header, ordered, temporary, where);
-        if (::rename(temporary.c_str(), path.c_str()) != 0) throw_system("write", path, where);
-    } catch (...) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-    flush_directory(path);
+    AtomicFile file(path, where);
+    const std::uint64_t length = header.size();
+    file.write(&length, sizeof length);
+    file.write(header.data(), header.size());
+    for (const auto& [name, array] : ordered)
+        with_bytes(array, [&](const void* data, std::size_t bytes) { file.write(data, bytes); });
+    file.commit();
 }
 
 TensorFile load_tensors(const std::string& path, Where where) {
     using namespace safetensors;
-    File file(path, O_RDONLY);
+    File file(path);
     struct stat status = {};
     if (!file || ::fstat(file.descriptor(), &status) != 0) throw_system("open", path, where);
     if (!S_ISREG(status.st_mode)) throw DataError(fmt::format("safetensors: {} is not a file", path), where);

@@ -18,9 +18,8 @@ struct TensorFile {
     Metadata metadata;
 };
 
-/// Writes arrays under their names. The file appears whole or not at all: it is written under a temporary name,
-/// flushed, and renamed. Throws ValueError on an empty array, a name that comes twice, is no UTF-8 or is
-/// "__metadata__", and DataError when the system refuses.
+/// Writes arrays under their names. The file appears whole or not at all, see AtomicFile. Throws ValueError on an empty
+/// array, a name that comes twice, is no UTF-8 or is "__metadata__", and DataError when the system refuses.
 void save_tensors(const NamedArrays& tensors, const std::string& path, const Metadata& metadata = {},
                   Where where = Where::here());
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/atomic_file.hpp>
 #include <xtape/autograd/program.hpp>
 #include <xtape/optim/check.hpp>
 
@@ -66,10 +67,11 @@ void Figure::canvas() {
 }
 
 bool Figure::draw(const std::string& csv) {
-    const std::filesystem::path part = unfinished(path_);
-    const std::string script = fmt::format("set output {}\n{}set output\n", quoted(part.string()), script_);
+    make_folders_of(path_);
+    AtomicFile file(path_);
+    const std::string script = fmt::format("set output {}\n{}set output\n", quoted(file.temporary().string()), script_);
     if (run_program({"gnuplot", "-d"}, script)) {  // -d: without the user's start-up files
-        put_in_place(part, path_);
+        file.commit();
         return true;
     }
     auto table = path_;

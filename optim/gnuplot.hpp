@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include <xtape/autograd/program.hpp>
+#include <xtape/autograd/atomic_file.hpp>
 #include <xtape/autograd/shape.hpp>
 
 /// Pictures by gnuplot, which runs as a process of its own; where it is not installed, the numbers are written instead.

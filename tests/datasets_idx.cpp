@@ -88,6 +88,20 @@ BOOST_AUTO_TEST_CASE(writes_what_it_reads) {
     BOOST_CHECK_THROW(write_idx(folder / "none/x", {{1}, Bytes(1)}), DataError);
 }
 
+BOOST_AUTO_TEST_CASE(a_write_that_fails_leaves_the_old_file_as_it_was) {
+    const Folder folder;
+    for (const char* name : {"plain", "packed.gz"}) {
+        const std::string path = folder.write(name, labels);
+        Idx random{{5000}, {}};  // no packing makes it small
+        for (std::uint32_t i = 0; i < 5000; ++i)
+            random.bytes.push_back(static_cast<std::uint8_t>(i * 2654435761u >> 24));
+        const std::string error = error_of_full_disk([&] { write_idx(path, random); });
+        BOOST_TEST(error == "cannot write " + path + ": File too large");
+        BOOST_TEST((contents(path) == labels));
+    }
+    BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 2);
+}
+
 BOOST_AUTO_TEST_CASE(more_than_one_chunk) {
     const Folder folder;
     Idx large{{3, 1000, 1001}, {}};

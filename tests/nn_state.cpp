@@ -178,4 +178,19 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_saved) {
     check_contains(message<DataError>([&] { nn::load_tensors(folder / "absent.safetensors"); }), "cannot open");
 }
 
+BOOST_AUTO_TEST_CASE(a_save_that_fails_leaves_the_old_file_as_it_was) {
+    const Folder folder;
+    const std::string path = folder / "net.safetensors";
+    nn::save_tensors({{"a", Array::filled({2}, float32, 1)}}, path);
+    const std::string before = contents(path);
+    const int line = __LINE__ + 2;
+    const std::string error = testing::error_of_full_disk([&] {
+        nn::save_tensors({{"a", Array::filled({1000}, float32, 2)}}, path);
+    });
+    BOOST_TEST(error ==
+               "cannot write " + path + ": File too large\n  recorded at nn_state.cpp:" + std::to_string(line));
+    BOOST_TEST(contents(path) == before);
+    BOOST_TEST(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

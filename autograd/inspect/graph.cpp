@@ -237,11 +237,12 @@ bool draw(const Variable& y, const std::filesystem::path& path, const Names& nam
         write_text(path, text);
         return true;
     }
-    const std::filesystem::path part = unfinished(path);
+    make_folders_of(path);
+    AtomicFile file(path, where);
     if (run_program({"dot", "-T" + ending.substr(1), "-Gdpi=" + std::string(ending == ".png" ? "110" : "72"), "-o",
-                     part.string()},
+                     file.temporary().string()},
                     text)) {
-        put_in_place(part, path);
+        file.commit();
         return true;
     }
     auto beside = path;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -7,6 +8,8 @@
 #include <iterator>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -48,6 +51,45 @@ struct Folder {
         return *this / (name + ".gz");
     }
 };
+
+/// While it lives, a file can have no more than so many bytes: writing further fails as on a full disk.
+class LimitedFiles {
+public:
+    explicit LimitedFiles(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+        BOOST_REQUIRE(getrlimit(RLIMIT_FSIZE, &before_) == 0);
+        rlimit limited = before_;
+        limited.rlim_cur = bytes;
+        BOOST_REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+    }
+    ~LimitedFiles() {
+        setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, signal_);
+    }
+    LimitedFiles(const LimitedFiles&) = delete;
+    LimitedFiles& operator=(const LimitedFiles&) = delete;
+
+private:
+    void (*signal_)(int);
+    rlimit before_{};
+};
+
+/// The text of the DataError that f throws; empty when it throws none.
+template <class F>
+std::string data_error_of(F f) {
+    try {
+        f();
+    } catch (const DataError& error) {
+        return error.what();
+    }
+    return {};
+}
+
+/// The same of a write that fails at 1000 bytes.
+template <class Write>
+std::string error_of_full_disk(Write write) {
+    const LimitedFiles limited(1000);
+    return data_error_of(write);
+}
 
 inline Bytes contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <boost/test/unit_test.hpp>
 
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/xtensor.hpp>
 #include <xtape/nn/nn.hpp>
+
+#include "files.hpp"
 
 /// What the tests of nn share.
 namespace xtape::nn_test {
@@ -97,14 +97,7 @@ void check_parameter_gradients(nn::Module& module, Loss&& loss) {
     }
 }
 
-/// A folder for one test.
-struct Folder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("xtape_nn_" + std::to_string(::getpid()));
-
-    Folder() { std::filesystem::create_directories(path); }
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::string operator/(const char* name) const { return (path / name).string(); }
-};
+using testing::Folder;
 
 inline std::string contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
