@@ -5,18 +5,12 @@
 #include <xtape/autograd/threads.hpp>
 #include <xtape/optim/clip.hpp>
 
+#include "support/optim.hpp"
+
 using namespace xtape;
+using optim_test::array_of;
 
 namespace {
-
-Array array_of(std::initializer_list<double> values, DType dtype = float64) {
-    Array array = Array::uninitialized({static_cast<Index>(values.size())}, dtype);
-    Index i = 0;
-    for (double value : values)
-        dispatch(dtype,
-                 [&](auto tag) { array.mutable_data<decltype(tag)>()[i++] = static_cast<decltype(tag)>(value); });
-    return array;
-}
 
 void check_elements(const Array& array, std::initializer_list<double> wanted) {
     Index i = 0;
