@@ -73,28 +73,6 @@ std::string text_of(const std::vector<Anomaly::Step>& path) {
 
 }  // namespace
 
-VariableNames::VariableNames(const NamedParameters& parameters) {
-    for (const auto& [name, parameter] : parameters) add(name, Variable(Array(), parameter.node()));
-}
-
-VariableNames::VariableNames(std::initializer_list<std::pair<const char*, Variable>> names) {
-    for (const auto& [name, x] : names) add(name, x);
-}
-
-/// Keeps a constant's elements, so that no other array gets their place.
-void VariableNames::add(std::string name, const Variable& x) {
-    names_.emplace_back(std::move(name), x.node() ? Variable(Array(), x.node()) : x);
-}
-
-std::string VariableNames::of(const Variable& x) const {
-    for (const auto& [name, known] : names_) {
-        const bool constants = !x.node() && !known.node() && x && known;
-        if (x.node() ? x.node() == known.node() : constants && x.array().data<char>() == known.array().data<char>())
-            return name;
-    }
-    return "";
-}
-
 bool all_finite(const Array& x) { return kernels::first_non_finite(x) < 0; }
 
 std::string number_text(double value) {

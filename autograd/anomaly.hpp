@@ -1,34 +1,15 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <xtape/autograd/variable.hpp>
+#include <xtape/autograd/variable_names.hpp>
 
 namespace xtape {
-
-/// Parameters with names: what nn::Module::named_parameters() gives, or `{{"W", W}, {"b", b}}`.
-using NamedParameters = std::vector<std::pair<std::string, ParameterRef>>;
-
-/// What messages call parameters, constants and anything recorded.
-class VariableNames {
-public:
-    VariableNames() = default;
-    VariableNames(const NamedParameters& parameters);
-    VariableNames(std::initializer_list<std::pair<const char*, Variable>> names);
-
-    void add(std::string name, const Variable& x);
-    /// The name of x; empty when it has none. A constant is known by its elements.
-    std::string of(const Variable& x) const;
-
-private:
-    std::vector<std::pair<std::string, Variable>> names_;
-};
 
 /// Where a number first was not finite, which is NaN, inf or -inf, and how that came.
 struct Anomaly {

@@ -51,7 +51,9 @@ DetectAnomaly::DetectAnomaly(VariableNames names) : watch_(new Watch(std::move(n
 DetectAnomaly::DetectAnomaly(AtOnce, VariableNames names) : watch_(new Watch(std::move(names), true)) {}
 DetectAnomaly::~DetectAnomaly() = default;
 
-void DetectAnomaly::name(std::string text, const Variable& x) { watch_->provenance.name(std::move(text), x); }
+void DetectAnomaly::name(const std::string& text, const Variable& x, Where where) {
+    watch_->provenance.name(text, x, where);
+}
 
 void DetectAnomaly::check(const Variable& y) const {
     if (!y) throw ValueError("DetectAnomaly: a Variable without a value to check");

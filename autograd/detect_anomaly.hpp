@@ -35,8 +35,8 @@ public:
     explicit DetectAnomaly(AtOnce, VariableNames names = {});
     ~DetectAnomaly() override;
 
-    /// What x is called in messages: a parameter, a constant or anything recorded.
-    void name(std::string text, const Variable& x);
+    /// What x is called in messages: a parameter, a constant or anything recorded. As VariableNames::add.
+    void name(const std::string& text, const Variable& x, Where where = Where::here());
 
     /// Throws NonFiniteError when y is not finite, as a walk back from it would.
     void check(const Variable& y) const;

@@ -16,6 +16,7 @@
 #include <xtape/autograd/node.hpp>
 #include <xtape/autograd/part.hpp>
 #include <xtape/autograd/self_printing.hpp>
+#include <xtape/autograd/variable_names.hpp>
 
 /// The tape explains itself: as a table, as a picture, as a derivation and as a bill (docs/inspect.md shows all four).
 namespace xtape::inspect {
@@ -27,27 +28,22 @@ namespace xtape::inspect {
 ///     Variable loss = ...;
 ///     fmt::print("{}", to_string(inspect::table(loss, names)));
 ///
-/// A name goes to an operation's result, a parameter or a constant; names such as Z_1 or \delta are mathematics. It keeps
-/// alive what has a name and, until it dies, the nodes that it saw (not what a walk back frees).
-class Names : public Observer {
+/// A name goes to an operation's result, a parameter or a constant; names such as Z_1 or \delta are mathematics. The same
+/// names may be given to DetectAnomaly. Besides what has a name it keeps alive, until it dies, the nodes that it saw (not what
+/// a walk back frees).
+class Names : public Observer, public VariableNames {
 public:
-    /// A later thing of the same name takes it over. Throws ValueError without a value or a name.
+    /// As add().
     Names& operator()(const std::string& name, const Variable& x, Where where = Where::here());
     /// A list such as a module's named_parameters().
-    Names& operator()(const std::vector<std::pair<std::string, ParameterRef>>& parameters);
+    Names& operator()(const NamedParameters& parameters, Where where = Where::here());
 
-    /// The name that was given to a node or to an array, its reshaped self included; empty when none was.
-    std::string of(const Node& node) const;
-    std::string of(const Array& x) const;
-    /// The name that was given to a constant with these very elements, in whichever dtype.
-    std::string of_equal(const Array& x) const;
     /// The call of a layer that an operation belongs to; null when none is known.
     std::shared_ptr<const Part> part_of(const Node& node) const;
 
     void recorded(Node& node, const Array& y) override;
 
 private:
-    std::vector<std::pair<std::string, Variable>> given_;
     std::unordered_map<const Node*, std::pair<NodePtr, std::shared_ptr<const Part>>> parts_;
 };
 

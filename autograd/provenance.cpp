@@ -70,7 +70,7 @@ void Provenance::forget_recent() {
 
 Anomaly::Step Provenance::step(const Node& node) const {
     if (dynamic_cast<const Leaf*>(&node)) {
-        const std::string name = names_.of(Variable(Array(), NodePtr(const_cast<Node*>(&node))));
+        const std::string name = names_.of(node);
         return {name.empty() ? "a parameter" : "parameter " + name, node.where};
     }
     const auto rule = rules_.find(node.number);

@@ -23,7 +23,7 @@ class Provenance {
 public:
     explicit Provenance(VariableNames names) : names_(std::move(names)) {}
 
-    void name(std::string text, const Variable& x) { names_.add(std::move(text), x); }
+    void name(const std::string& text, const Variable& x, Where where) { names_.add(text, x, where); }
 
     /// The rule of `of` has recorded `made`.
     void recorded_by_rule(const Node& made, const Node& of);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <xtape/autograd/part.hpp>
-#include <xtape/autograd/variable.hpp>
+#include <xtape/autograd/variable_names.hpp>
 
 /// Modules: things with named parameters. A module lists its members once, in `visit`; everything else derives from
 /// that.
@@ -18,7 +18,7 @@ class Module;
 /// What optimisers take.
 using ParameterList = std::vector<ParameterRef>;
 /// Names such as "conv1.weight" with parameters.
-using NamedParameters = std::vector<std::pair<std::string, ParameterRef>>;
+using xtape::NamedParameters;
 /// Names such as "conv1.weight" with values.
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
