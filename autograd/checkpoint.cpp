@@ -132,12 +132,12 @@ private:
 
 bool recomputing() { return running_again; }
 
-Variable detail::checkpoint(const Repeatable& f, std::vector<Variable> xs) {
+Variable detail::checkpoint(const Repeated& f, std::vector<Variable> xs) {
     for (std::size_t i = 0; i < xs.size(); ++i)
-        if (!xs[i]) throw ValueError(fmt::format("checkpoint: argument {} has no value", i + 1), f.where());
-    if (!recording()) return f.now()(xs);
-    auto work = std::make_unique<Work>(Work{f.later(), std::move(xs), f.where()});
-    Run first = run(*work, f.now(), Draws::Scope::Does::note);
+        if (!xs[i]) throw ValueError(fmt::format("checkpoint: argument {} has no value", i + 1), f.where);
+    if (!recording()) return f.now(xs);
+    auto work = std::make_unique<Work>(Work{f.later, std::move(xs), f.where});
+    Run first = run(*work, f.now, Draws::Scope::Does::note);
     std::vector<Variable> border;
     if (first.y.node() && first.since.covers(*first.y.node())) border = border_of(first);
     if (border.empty()) return std::move(first.y);  // nothing was recorded, or nothing that leads further

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -11,40 +12,42 @@
 /// (Chen et al., arXiv:1604.06174; PyTorch's torch.utils.checkpoint).
 namespace xtape {
 
-/// A function that is kept to be run again: any callable that takes Variables, or none. A module, or whatever else has virtual
-/// functions, is referred to when it is an lvalue and must outlive the walk back; everything else, such as a lambda, is
-/// copied or moved in, and what it refers to must outlive the walk back. Remembers the caller's line.
-class Repeatable {
+namespace detail {
+
+/// A Repeatable of any number of arguments.
+struct Repeated {
+    GradFunction now;    ///< what was handed over; to be called at once
+    GradFunction later;  ///< what is kept: that, or a copy; if it has parameters of its own the second run finds out
+    Where where;
+};
+
+}  // namespace detail
+
+/// A function that is kept to be run again, with n arguments: any callable that takes Variables, or none. A module, or whatever
+/// else has virtual functions, is referred to when it is an lvalue and must outlive the walk back; everything else, such as a
+/// lambda, is copied or moved in, and what it refers to must outlive the walk back. Remembers the caller's line.
+template <std::size_t n>
+class Repeatable : public detail::Repeated {
 public:
-    template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Repeatable> &&
-                                                detail::is_differentiable<std::remove_reference_t<F>, 0>()>>
-    Repeatable(F&& f, Where where = Where::here()) : where_(where) {
+    template <class F, class = std::enable_if_t<!std::is_base_of_v<detail::Repeated, std::decay_t<F>> &&
+                                                detail::is_differentiable<std::remove_reference_t<F>, 0, n>()>>
+    Repeatable(F&& f, Where at = Where::here()) : Repeated{{}, {}, at} {
         constexpr const char* name = "checkpoint: the function";
-        if constexpr (std::is_lvalue_reference_v<F>) now_ = detail::with_list<0>(f, name, where);
+        if constexpr (std::is_lvalue_reference_v<F>) now = detail::with_list<0, n>(f, name, at);
         if constexpr (std::is_lvalue_reference_v<F> && std::is_polymorphic_v<std::remove_reference_t<F>>) {
-            later_ = now_;
+            later = now;
         } else {
             const auto held = std::make_shared<std::decay_t<F>>(std::forward<F>(f));
-            later_ = [held, call = detail::with_list<0>(*held, name, where)](const std::vector<Variable>& xs) {
+            later = [held, call = detail::with_list<0, n>(*held, name, at)](const std::vector<Variable>& xs) {
                 return call(xs);
             };
         }
-        if (!now_) now_ = later_;
+        if (!now) now = later;
     }
-
-    /// What was handed over; to be called at once.
-    const GradFunction& now() const { return now_; }
-    /// What is kept: that, or a copy of it, of which it turns out in the second run if it has parameters of its own.
-    const GradFunction& later() const { return later_; }
-    Where where() const { return where_; }
-
-private:
-    GradFunction now_, later_;
-    Where where_;
 };
 
 namespace detail {
-Variable checkpoint(const Repeatable& f, std::vector<Variable> xs);
+Variable checkpoint(const Repeated& f, std::vector<Variable> xs);
 }
 
 /// f(x...), of which only the arguments are kept: f is run once more when a gradient is asked for. The value and the
@@ -58,7 +61,7 @@ Variable checkpoint(const Repeatable& f, std::vector<Variable> xs);
 /// recorded this is f(x...). Throws ValueError when an argument has no value; the walk back throws TapeError when the second
 /// run gives something else, as when a parameter was changed in between or a copy of f has parameters of its own.
 template <class... X, class = std::enable_if_t<(std::is_constructible_v<Variable, const X&> && ...)>>
-Variable checkpoint(const Repeatable& f, const X&... xs) {
+Variable checkpoint(const Repeatable<sizeof...(X)>& f, const X&... xs) {
     return detail::checkpoint(f, std::vector<Variable>{Variable(xs)...});
 }
 

@@ -24,27 +24,28 @@ using AVariable = const Variable&;
 /// Stands for functions that take a list.
 inline constexpr std::size_t a_list = 17;
 
-template <class F, std::size_t... I>
+template <class F, bool before_where = false, std::size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
-    return std::is_invocable_r_v<Variable, F&, AVariable<I>...>;
-}
-template <class F, std::size_t... I>
-constexpr bool takes_where(std::index_sequence<I...>) {
-    return std::is_invocable_r_v<Variable, F&, AVariable<I>..., Where>;
+    if constexpr (before_where)
+        return std::is_invocable_r_v<Variable, F&, AVariable<I>..., Where>;
+    else
+        return std::is_invocable_r_v<Variable, F&, AVariable<I>...>;
 }
 
-/// The smallest number of Variables from N on that F takes, before a Where where it needs that; else a_list.
-template <class F, std::size_t N>
+/// The smallest number of Variables from N on that F takes, or that it takes before a Where; else a_list.
+template <class F, std::size_t N, bool before_where = false, std::size_t First = N>
 constexpr std::size_t arity() {
     // One question after the other: a generic lambda may not compile with what it need not be asked for.
-    if constexpr (N == a_list)
-        return N;
-    else if constexpr (takes<F>(std::make_index_sequence<N>()))
-        return N;
-    else if constexpr (takes_where<F>(std::make_index_sequence<N>()))
-        return N;
-    else
-        return arity<F, N + 1>();
+    if constexpr (N < a_list) {
+        if constexpr (takes<F, before_where>(std::make_index_sequence<N>()))
+            return N;
+        else
+            return arity<F, N + 1, before_where, First>();
+    } else if constexpr (before_where) {
+        return a_list;
+    } else {
+        return arity<F, First, true>();
+    }
 }
 
 /// The same, but as many as are given where F takes these: a variadic lambda takes any number.
@@ -53,8 +54,6 @@ constexpr std::size_t arity_for() {
     if constexpr (Given <= N || Given >= a_list)
         return arity<F, N>();
     else if constexpr (takes<F>(std::make_index_sequence<Given>()))
-        return Given;
-    else if constexpr (takes_where<F>(std::make_index_sequence<Given>()))
         return Given;
     else
         return arity<F, N>();
@@ -94,10 +93,11 @@ GradFunction with_list(F& f, const char* who, Where where = {"", 0}) {
 }  // namespace detail
 
 /// A function of one or more Variables that gives a Variable: any callable that takes them one by one, or as a std::vector.
-/// Refers to it for as long as a call lasts, and remembers the caller's line.
+/// A variadic lambda takes as many as are given one after another, and one of a list such as jvp()'s `{x, y}`. Refers to it for as
+/// long as a call lasts, and remembers the caller's line.
 class Function {
 public:
-    template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Function> &&
+    template <class F, class = std::enable_if_t<!std::is_base_of_v<Function, std::decay_t<F>> &&
                                                 detail::is_differentiable<std::remove_reference_t<F>, 1>()>>
     Function(F&& f, Where where = Where::here())
         : call_(detail::with_list<1>(f, "the function", where)), where_(where) {}
@@ -105,20 +105,41 @@ public:
     Variable operator()(const std::vector<Variable>& xs) const { return call_(xs); }
     Where where() const { return where_; }
 
+protected:
+    Function(GradFunction call, Where where) : call_(std::move(call)), where_(where) {}
+
 private:
     GradFunction call_;
     Where where_;
+};
+
+/// A Function that is given n arguments, which is how many of them a variadic lambda is taken to have.
+template <std::size_t n>
+class FunctionOf : public Function {
+public:
+    FunctionOf(const Function& f) : Function(f) {}
+    template <class F, class = std::enable_if_t<!std::is_base_of_v<Function, std::decay_t<F>> &&
+                                                detail::is_differentiable<std::remove_reference_t<F>, 1, n>()>>
+    FunctionOf(F&& f, Where where = Where::here())
+        : Function(detail::with_list<1, n>(f, "the function", where), where) {}
 };
 
 /// Something recorded: a Variable, or a function without arguments that records one, which is called at once, even within
 /// a NoGrad. Remembers the caller's line.
 class Recorded {
 public:
-    Recorded(const Variable& y, Where where = Where::here()) : y_(y), where_(where) {}
-    template <class F, class = std::enable_if_t<std::is_invocable_r_v<Variable, F&>>>
+    // Not constrained further: a variadic lambda that is meant for a Function may not compile when it is asked for none.
+    template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Recorded>>>
     Recorded(F&& f, Where where = Where::here()) : where_(where) {
-        const EnableGrad scope;
-        y_ = f();
+        if constexpr (std::is_convertible_v<F, Variable>) {
+            y_ = std::forward<F>(f);
+        } else {
+            static_assert(
+                std::is_invocable_r_v<Variable, F&>,
+                "what stands before a list of Variables is recorded from them, or a function without arguments");
+            const EnableGrad scope;
+            y_ = f();
+        }
     }
 
     const Variable& variable() const { return y_; }

@@ -92,10 +92,11 @@ struct Linearized {
     std::vector<Variable> gradients;
 };
 
-Variable push(const char* transform, const Called& f, const std::vector<Variable>& tangents) {
+std::pair<Variable, Variable> push(const char* transform, const Called& f, const std::vector<Variable>& tangents) {
     demand_like(transform, "tangent", tangents, f.xs, f.where);
     const Linearized linear(f);
-    return pullback(linear.gradients, f.record ? tangents : constants(tangents), {linear.u}, f.record, f.where)[0];
+    auto dy = pullback(linear.gradients, f.record ? tangents : constants(tangents), {linear.u}, f.record, f.where);
+    return {value_of(f), std::move(dy[0])};
 }
 
 namespace {
@@ -184,25 +185,12 @@ std::pair<Variable, VjpFunction<0>> vjp(const Recorded& y, const VariableList& x
     return {detail::value_of(called), VjpFunction<0>(called)};
 }
 
-namespace {
-
-std::pair<Variable, Variable> pushed(const detail::Called& f, const std::vector<Variable>& tangents) {
-    Variable dy = detail::push("jvp", f, tangents);
-    return {detail::value_of(f), std::move(dy)};
-}
-
-}  // namespace
-
 std::pair<Variable, Variable> jvp(const Function& f, const Variable& x, const Variable& tangent, GraphOption graph) {
-    return pushed(detail::call("jvp", f, {x}, graph.create), {tangent});
+    return detail::push("jvp", detail::call("jvp", f, {x}, graph.create), {tangent});
 }
 std::pair<Variable, Variable> jvp(const Function& f, const VariableList& xs, const VariableList& tangents,
                                   GraphOption graph) {
-    return pushed(detail::call("jvp", f, xs.list(), graph.create), tangents.list());
-}
-std::pair<Variable, Variable> jvp(const Recorded& y, const VariableList& xs, const VariableList& tangents,
-                                  GraphOption graph) {
-    return pushed(detail::called("jvp", y, xs, graph.create), tangents.list());
+    return detail::push("jvp", detail::call("jvp", f, xs.list(), graph.create), tangents.list());
 }
 
 std::vector<Variable> jacobian(const Recorded& y, const VariableList& xs, GraphOption graph) {
@@ -247,10 +235,6 @@ Variable hvp(const Function& f, const Variable& x, const Variable& v, GraphOptio
 }
 std::vector<Variable> hvp(const Function& f, const VariableList& xs, const VariableList& vectors, GraphOption graph) {
     return HessianProduct(detail::call("hvp", f, xs.list(), graph.create))(vectors, f.where());
-}
-std::vector<Variable> hvp(const Recorded& loss, const VariableList& xs, const VariableList& vectors,
-                          GraphOption graph) {
-    return HessianProduct(loss, xs, graph)(vectors, loss.where());
 }
 
 }  // namespace xtape

@@ -57,7 +57,7 @@ Called called(const char* transform, const Recorded& y, const VariableList& xs, 
 Variable value_of(const Called& f);
 std::vector<Variable> gradients(const Called& f);
 std::vector<Variable> pull(const Called& f, const Variable& seed, Where where);
-Variable push(const char* transform, const Called& f, const std::vector<Variable>& tangents);
+std::pair<Variable, Variable> push(const char* transform, const Called& f, const std::vector<Variable>& tangents);
 
 enum class Way { fewer, forward, reverse };
 std::vector<Variable> jacobian(const Called& f, Way way);
@@ -67,6 +67,10 @@ std::vector<std::vector<Variable>> hessian(const Called& f);
 template <class... Args>
 inline constexpr bool are_arguments = gradients_in<Args...> > 0 && ((std::is_constructible_v<Variable, const Args&> ||
                                                                      std::is_same_v<Args, CreateGraph>)&&...);
+
+/// A Function of as many arguments as there are Variables.
+template <class... Args>
+using FunctionOfAll = FunctionOf<gradients_in<Args...>>;
 
 /// f called with Variables that may have create_graph behind them.
 template <class... Args>
@@ -82,13 +86,13 @@ Called call_with(const char* transform, const Function& f, const Args&... args) 
 
 /// df/dx for every x, f giving one number: one Variable, or an array of them for structured bindings.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto grad(const Function& f, const Args&... xs) {
+auto grad(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     return detail::unlisted<detail::gradients_in<Args...>>(detail::gradients(detail::call_with("grad", f, xs...)));
 }
 
 /// f(x...) and the same gradients: `auto [loss, dW] = value_and_grad(f, W);`
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto value_and_grad(const Function& f, const Args&... xs) {
+auto value_and_grad(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     const detail::Called called = detail::call_with("value_and_grad", f, xs...);
     auto gradients = detail::unlisted<detail::gradients_in<Args...>>(detail::gradients(called));
     return std::pair(detail::value_of(called), std::move(gradients));
@@ -119,7 +123,7 @@ private:
 
 /// f(x...) and the function that pulls seeds back through it.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto vjp(const Function& f, const Args&... xs) {
+auto vjp(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     detail::Called called = detail::call_with("vjp", f, xs...);
     Variable y = detail::value_of(called);
     return std::pair(std::move(y), VjpFunction<detail::gradients_in<Args...>>(std::move(called)));
@@ -134,15 +138,18 @@ std::pair<Variable, Variable> jvp(const Function& f, const Variable& x, const Va
 /// The same when all of several arguments move: `jvp(f, {x, y}, {dx, dy})`.
 std::pair<Variable, Variable> jvp(const Function& f, const VariableList& xs, const VariableList& tangents,
                                   GraphOption graph = {});
+template <int = 0>  // so that what can be called with Variables is taken for a Function
 std::pair<Variable, Variable> jvp(const Recorded& y, const VariableList& xs, const VariableList& tangents,
-                                  GraphOption graph = {});
+                                  GraphOption graph = {}) {
+    return detail::push("jvp", detail::called("jvp", y, xs, graph.create), tangents.list());
+}
 
 // ------------------------------------------------------------------------------------------------------- Jacobians
 
 /// All derivatives of all elements, y.shape + x.shape for each x: by a row for each element of y or by a column for each
 /// element of all x, whichever are fewer. Throws ShapeError when that makes more than 8 axes.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto jacobian(const Function& f, const Args&... xs) {
+auto jacobian(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     return detail::unlisted<detail::gradients_in<Args...>>(
         detail::jacobian(detail::call_with("jacobian", f, xs...), detail::Way::fewer));
 }
@@ -150,7 +157,7 @@ std::vector<Variable> jacobian(const Recorded& y, const VariableList& xs, GraphO
 
 /// The same by columns: forward.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto jacfwd(const Function& f, const Args&... xs) {
+auto jacfwd(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     return detail::unlisted<detail::gradients_in<Args...>>(
         detail::jacobian(detail::call_with("jacfwd", f, xs...), detail::Way::forward));
 }
@@ -158,7 +165,7 @@ std::vector<Variable> jacfwd(const Recorded& y, const VariableList& xs, GraphOpt
 
 /// The same by rows: in reverse.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto jacrev(const Function& f, const Args&... xs) {
+auto jacrev(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     return detail::unlisted<detail::gradients_in<Args...>>(
         detail::jacobian(detail::call_with("jacrev", f, xs...), detail::Way::reverse));
 }
@@ -169,7 +176,7 @@ std::vector<Variable> jacrev(const Recorded& y, const VariableList& xs, GraphOpt
 /// All second derivatives of f, which gives one number: x.shape + x.shape; for several x an array of arrays, [i][j] of shape
 /// x_i.shape + x_j.shape. A walk back for each element.
 template <class... Args, class = std::enable_if_t<detail::are_arguments<Args...>>>
-auto hessian(const Function& f, const Args&... xs) {
+auto hessian(const detail::FunctionOfAll<Args...>& f, const Args&... xs) {
     constexpr std::size_t n = detail::gradients_in<Args...>;
     auto blocks = detail::hessian(detail::call_with("hessian", f, xs...));
     if constexpr (n == 1) {
@@ -205,8 +212,11 @@ Variable hvp(const Function& f, const Variable& x, const Variable& v, GraphOptio
 /// The same for several arguments: `hvp(f, {W, b}, {vW, vb})`.
 std::vector<Variable> hvp(const Function& f, const VariableList& xs, const VariableList& vectors,
                           GraphOption graph = {});
+template <int = 0>  // as for jvp
 std::vector<Variable> hvp(const Recorded& loss, const VariableList& xs, const VariableList& vectors,
-                          GraphOption graph = {});
+                          GraphOption graph = {}) {
+    return HessianProduct(loss, xs, graph)(vectors, loss.where());
+}
 
 /// x as a constant: nothing is differentiated through it. The same as x.detach(), by the name that JAX has for it.
 inline Variable stop_gradient(Variable x) { return Variable(std::move(x).array()); }

@@ -140,7 +140,7 @@ Variable checkpoint_sequential(Sequential& net, Index segments, Variable x, Wher
     for (std::size_t part = 1; part < parts; ++part) {
         while (last < part * size / parts) last += merged_with(net.steps_, last);  // what is merged stays together
         const auto segment = [&net, first, last, where](const Variable& v) { return net.run(first, last, v, where); };
-        if (first < last) x = checkpoint(Repeatable(segment, where), x);
+        if (first < last) x = checkpoint(Repeatable<1>(segment, where), x);
         first = last;
     }
     return net.run(first, size, std::move(x), where);

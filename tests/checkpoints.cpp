@@ -86,6 +86,8 @@ BOOST_AUTO_TEST_CASE(arguments_any_number) {
     const auto f = [](const Variable& a, const Variable& b, const Variable& c) { return a * b * c; };
     BOOST_TEST(grad(checkpoint(f, x, Variable(2.0, float64), x), x).item() == 12);
     BOOST_TEST(grad(x * checkpoint(f, x, x, x), x).item() == 4 * 27);
+    const auto any = [](const auto&... all) { return (all * ...); };
+    BOOST_TEST(grad(checkpoint(any, x, y, y), y).item() == 2 * 3 * 4);
 }
 
 BOOST_AUTO_TEST_CASE(what_f_returns) {

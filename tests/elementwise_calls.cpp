@@ -132,6 +132,8 @@ BOOST_AUTO_TEST_CASE(it_is_a_function_of_as_many_arguments_as_the_lambda) {
     const auto [value, pull] = vjp(f, x, y);
     BOOST_TEST(values(value) == (Values{0.75, -4}));
     BOOST_TEST(values(pull(numbers({1, 10}))[1]) == (Values{0.25, 40}));
+    const Parameter p(a.array());
+    BOOST_TEST(value_and_grad(f(p, b), {p}).second[0].item() == 2 * 3 * 5);
 }
 
 BOOST_AUTO_TEST_CASE(errors_name_the_line_of_the_call) {

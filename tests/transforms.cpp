@@ -84,6 +84,36 @@ BOOST_AUTO_TEST_CASE(any_callable) {
     check_same(grad([](const auto& v) { return v * v; }, x), 1.0);
 }
 
+BOOST_AUTO_TEST_CASE(a_variadic_lambda_takes_as_many_as_are_given) {
+    const Variable a(3.0, float64), b(5.0, float64);
+    const auto product = [](const auto&... all) { return (all * ...); };
+    check_same(grad(product, a), 1.0);
+    check_same(grad(product, a, b)[0], 5.0);
+    check_same(grad(product, a, b, a)[1], 9.0);
+    check_same(grad(product, a, b, create_graph)[1], 3.0);
+    const auto [value, gradients] = value_and_grad(product, a, b);
+    check_same(value, 15.0);
+    check_same(gradients[1], 3.0);
+    check_same(vjp(product, a, b).second(Variable(2.0, float64))[0], 10.0);
+    for (const auto& rows : {jacobian(product, a, b), jacfwd(product, a, b), jacrev(product, a, b)})
+        check_same(rows[1], 3.0);
+    check_same(hessian(product, a, b)[0][1], 1.0);
+
+    check_same(jvp([](const auto&... all) { return (all * ...); }, a, b).second, 5.0);
+
+    // These compile with as many as they take and are asked for nothing else.
+    const auto of_two = [](const auto&... both) { return std::minus<>()(both...); };
+    check_same(grad(of_two, a, b)[1], -1.0);
+    check_same(value_and_grad(of_two, a, b).second[1], -1.0);
+    check_same(jacobian(of_two, a, b)[1], -1.0);
+    const auto differ = [](auto u, auto v) { return u - v; };
+    check_same(jvp(differ, {a, b}, {b, a}).second, 2.0);
+    check_same(hvp([](auto u, auto v) { return u * v; }, {a, b}, {b, a})[0], 3.0);
+    // A function that was taken as one stays what it is, with its line.
+    const Function taken = [](const Variable& u, const Variable& v) { return u * v; };
+    check_same(grad(taken, a, b)[0], 5.0);
+}
+
 BOOST_AUTO_TEST_CASE(of_what_is_recorded_by_a_modules_parameters) {
     nn::Sequential net{nn::Linear(3, 4), tanh, nn::Linear(4, 2)};
     const Variable X(random::uniform({5, 3}, -1, 1, random::generator()));

@@ -55,6 +55,9 @@ BOOST_AUTO_TEST_CASE(numbers_of_arguments) {
     const Variable x = ones({3});
     EXPECT(ValueError, grad(both, x), {"takes 2 arguments, 1 given"});
     EXPECT(ValueError, jacobian(twice, x, x), {"takes 1 arguments, 2 given"});
+    const auto at_least_two = [](auto a, auto b, auto... more) { return sum(((a + b) + ... + more)); };
+    EXPECT(ValueError, grad(at_least_two, x), {"takes 2 arguments, 1 given"});
+    EXPECT(ValueError, grad([](auto a, auto b) { return sum(a + b); }, x, x, x), {"takes 2 arguments, 3 given"});
     EXPECT(ValueError, jvp(both, {x, x}, {x}), {"jvp", "1 tangents for 2 arguments"});
     EXPECT(ValueError, hvp(both, {x, x}, {x, x, x}), {"hvp", "3 vectors for 2 arguments"});
     EXPECT(ValueError, hessian(sum(Parameter(x)), {}), {"hessian", "empty"});
