@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -70,18 +71,22 @@ private:
 
 /// An elementwise operation that was called but not yet evaluated: whatever takes a Variable takes it, and evaluates it once; mean
 /// and sum of it need no array. Each of two reductions is a pass of its own; take variable() first where several are needed.
-/// Remembers what it was evaluated to, so that threads must not share one.
+/// Remembers what it was evaluated to, copies together, so that threads must not share one. Wherever it is evaluated, that is as if
+/// it had been where it was called: before a checkpoint whose function evaluates it, say.
 class Fused {
 public:
+    Fused(const Fused&) = default;  // and no moves, after which one would be empty
+    Fused& operator=(const Fused&) = default;
+
     /// The evaluated array, recorded if anything is recorded.
     const Variable& variable() const;
     operator Variable() const { return variable(); }
 
-    const Shape& shape() const { return shape_; }
+    const Shape& shape() const { return call_->shape; }
     Index shape(Index axis, Where where = Where::here()) const;
-    Index rank() const { return shape_.rank(); }
-    Index size() const { return shape_.count(); }
-    DType dtype() const { return dtype_; }
+    Index rank() const { return shape().rank(); }
+    Index size() const { return shape().count(); }
+    DType dtype() const { return call_->dtype; }
     const Array& array() const { return variable().array(); }
     const NodePtr& node() const { return variable().node(); }
     bool requires_grad() const;
@@ -98,17 +103,21 @@ private:
     friend class detail::ElementwiseCall;
     friend Variable sum(const Fused& x, Axes axes, bool keepdims, Where where);
     friend Variable mean(const Fused& x, Axes axes, bool keepdims, Where where);
-    Fused() = default;
-    Variable evaluate() const;
+
+    struct Call {
+        const char* name;
+        Where where;
+        std::shared_ptr<const FormulaFamily> family;
+        std::vector<Variable> arguments;
+        Shape shape;
+        DType dtype;
+        std::uint64_t number;  ///< of the node, whenever it will be recorded
+        Variable value;        ///< once it was asked for
+    };
+    explicit Fused(Call call) : call_(std::make_shared<Call>(std::move(call))) {}
     Variable reduce(bool divide, Axes axes, bool keepdims, Where where) const;
 
-    const char* name_ = nullptr;
-    Where where_ = {"", 0};
-    std::shared_ptr<const FormulaFamily> family_;
-    std::vector<Variable> arguments_;
-    Shape shape_;
-    DType dtype_ = float32;
-    mutable Variable value_;  ///< once it was asked for
+    std::shared_ptr<Call> call_;
 };
 
 /// Sum; over all axes in the pass that evaluates the formula, and its derivatives when they are recorded.

@@ -16,8 +16,9 @@ public:
 
     bool before_everything() const { return number_ == 0; }
     /// Whether it was recorded since, by the same thread.
-    bool covers(const Node& node) const {
-        return number_ == 0 || (node.number > number_ && (node.number - number_) % Node::number_step == 0);
+    bool covers(const Node& node) const { return covers(node.number); }
+    bool covers(std::uint64_t number) const {
+        return number_ == 0 || (number > number_ && (number - number_) % Node::number_step == 0);
     }
 
 private:
@@ -33,7 +34,8 @@ public:
     Border(const Border&) = delete;
     Border& operator=(const Border&) = delete;
 
-    static bool hides(const Node& node) { return innermost_ && !innermost_->since.covers(node); }
+    static bool hides(const Node& node) { return hides(node.number); }
+    static bool hides(std::uint64_t number) { return innermost_ && !innermost_->since.covers(number); }
 
     const Moment since = Moment::now();
 

@@ -13,21 +13,21 @@ namespace xtape {
 
 namespace {
 
-/// Beyond the largest of the arguments' and of this thread's last one, so that threads need not agree; the thread's own number
-/// is in the lowest bits.
-std::uint64_t next_number(std::uint64_t newest) {
-    static std::atomic<std::uint64_t> threads{0};
-    static thread_local std::uint64_t last = 0, own = 0;
-    constexpr std::uint64_t step = Node::number_step;
-    if (own == 0) own = ++threads % step;
-    return last = std::max(last, newest) / step * step + step + own;
-}
-
 /// Nodes that lost their last holder on this thread, waiting to be destroyed one after the other: destroying one may free
 /// the next of a chain of any length, and recursion would run out of stack.
 thread_local std::vector<Node*>* doomed = nullptr;
 
 }  // namespace
+
+/// Beyond the largest of the arguments' and of this thread's last one, so that threads need not agree; the thread's own number
+/// is in the lowest bits.
+std::uint64_t Node::next_number(std::uint64_t newest) {
+    static std::atomic<std::uint64_t> threads{0};
+    static thread_local std::uint64_t last = 0, own = 0;
+    constexpr std::uint64_t step = number_step;
+    if (own == 0) own = ++threads % step;
+    return last = std::max(last, newest) / step * step + step + own;
+}
 
 Node::Node(const char* op, Where at, const Shape& output_shape, DType output_dtype, std::uint64_t newest)
     : dtype(output_dtype), name(op), where(at), number(next_number(newest)), shape(output_shape) {}
@@ -65,7 +65,7 @@ void Node::go_around(std::unique_ptr<Bypass> way) {
 
 Moment Moment::now() {
     Moment moment;
-    moment.number_ = next_number(0);
+    moment.number_ = Node::next_number();
     return moment;
 }
 

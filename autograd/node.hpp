@@ -99,6 +99,8 @@ public:
     /// Unique; grows from arguments to results, over all threads. Those of one thread are apart by multiples of `number_step`.
     std::uint64_t number;
     static constexpr std::uint64_t number_step = 1 << 16;
+    /// The next one of this thread that is larger than `newest`.
+    static std::uint64_t next_number(std::uint64_t newest = 0);
     const Shape shape;
 
     /// The way around: an operation that recognised `operand` was recorded from operand's argument instead. This is the rule

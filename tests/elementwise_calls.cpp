@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <xtape/autograd/check_grads.hpp>
+#include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/random.hpp>
@@ -134,6 +135,47 @@ BOOST_AUTO_TEST_CASE(it_is_a_function_of_as_many_arguments_as_the_lambda) {
     BOOST_TEST(values(pull(numbers({1, 10}))[1]) == (Values{0.25, 40}));
     const Parameter p(a.array());
     BOOST_TEST(value_and_grad(f(p, b), {p}).second[0].item() == 2 * 3 * 5);
+}
+
+/// Outside, although it is evaluated first by the function that is run twice.
+BOOST_AUTO_TEST_CASE(a_checkpoint_takes_it_for_recorded_where_it_was_called) {
+    const auto cube = elementwise("cube", [](auto v) { return v * v * v; });
+    const Parameter x(Array::scalar(3, float64)), v(Array::scalar(2, float64));
+    const auto check = [&](const Variable& y, double dx, double dv) {
+        const auto [of_x, of_v] = grad(y, x, v, create_graph);
+        BOOST_TEST(of_x.item() == dx);
+        BOOST_TEST(of_v.item() == dv);
+    };
+    {
+        const Fused h = cube(v);
+        const Variable y = checkpoint([&](const Variable& u) { return u * h * h; }, x);
+        check(y, 64, 3 * 2 * 8 * 12);
+        check(y + h, 64, 3 * 2 * 8 * 12 + 12);
+        BOOST_TEST(grad(y, h.variable()).item() == 3 * 2 * 8);
+        BOOST_TEST(grad(grad(y, v, create_graph), x).item() == 2 * 8 * 12);
+    }
+    {
+        const Fused h = cube(v);  // copies of it are one
+        const auto f = [h](const Variable& u) { return u * h; };
+        check(checkpoint(f, x) + checkpoint(f, x), 16, 2 * 36);
+    }
+    {
+        const Fused h = cube(v);
+        const auto inner = [&](const Variable& u) { return u * h; };
+        check(checkpoint([&](const Variable& u) { return checkpoint(inner, u) * 2; }, x), 16, 2 * 36);
+    }
+    for (const auto reduce : {+[](const Fused& h) { return mean(h); }, +[](const Fused& h) { return sum(h) + h; }}) {
+        const Fused h = cube(v);
+        const Variable y = checkpoint([&](const Variable& u) { return u * reduce(h); }, x);
+        const double times = reduce(h).item() / 8;
+        check(y, 8 * times, 36 * times);
+    }
+    {
+        // Called within, it is recorded within.
+        const Variable y = checkpoint([&](const Variable& u) { return checkpoint([&] { return u * cube(v); }); }, x);
+        BOOST_TEST(Tape(y).size() == 3);
+        check(y, 8, 36);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(errors_name_the_line_of_the_call) {

@@ -227,13 +227,14 @@ std::vector<const Array*> arrays_of(const std::vector<Variable>& arguments) {
 }  // namespace
 
 Variable apply(const char* name, Where where, std::shared_ptr<const FormulaFamily> family,
-               std::vector<Variable> arguments, const Shape& shape) {
+               std::vector<Variable> arguments, const Shape& shape, std::uint64_t number) {
     const DType dtype = arguments.empty() ? float32 : arguments[0].dtype();
     std::vector<FormulaOutput> made(1);
     family->kernel().run(shape, dtype, arrays_of(arguments), made);
     Array y = std::move(made[0].array);
     if (!records(arguments)) return Variable(std::move(y));
     NodePtr node(new ElementwiseNode(name, where, shape, dtype, std::move(family), std::move(arguments), shape));
+    if (number) node->number = number;
     if (detail::looked_at()) detail::tell_recorded(*node, y);
     return Variable(std::move(y), std::move(node));
 }

@@ -99,9 +99,9 @@ protected:
     const double factor_;  ///< of a sum
 };
 
-/// The formula over arguments of one dtype that broadcast to `shape`.
+/// The formula over arguments of one dtype that broadcast to `shape`. The node's number is the one that is given, or the next.
 Variable apply(const char* name, Where where, std::shared_ptr<const FormulaFamily> family,
-               std::vector<Variable> arguments, const Shape& shape);
+               std::vector<Variable> arguments, const Shape& shape, std::uint64_t number = 0);
 
 /// `factor` times the sum of its elements, of rank 0.
 Variable apply_sum(const char* name, Where where, std::shared_ptr<const FormulaFamily> family,

@@ -79,17 +79,12 @@ ElementwiseCall::~ElementwiseCall() = default;
 Fused ElementwiseCall::finish(TracedValue result, FormulaCache& cache) {
     if (result.trace != trace_->id())
         throw Error("elementwise: the lambda returned a symbol that it was not handed", where_);
-    Fused fused;
-    fused.name_ = name_;
-    fused.where_ = where_;
-    fused.family_ = cache.family_of(trace_->builder().finish({result.number}));
+    auto family = cache.family_of(trace_->builder().finish({result.number}));
     trace_.reset();
-    fused.arguments_ = std::move(arguments_);
     if (!recording())
-        for (Variable& x : fused.arguments_) x = x.detach();
-    fused.shape_ = shape_;
-    fused.dtype_ = dtype_;
-    return fused;
+        for (Variable& x : arguments_) x = x.detach();
+    const std::uint64_t number = Node::next_number(Node::newest(arguments_));
+    return Fused({name_, where_, std::move(family), std::move(arguments_), shape_, dtype_, number, {}});
 }
 
 Fused ElementwiseCall::finish(const Symbol& result, FormulaCache& cache) { return finish(result.traced(), cache); }
@@ -102,29 +97,31 @@ Fused ElementwiseCall::finish(double result, FormulaCache& cache) {
 
 Operand::Operand(const Fused& fused, Where where) : Operand(fused.variable(), where) {}
 
-Index Fused::shape(Index axis, Where where) const { return shape_[shapes::axis("shape", axis, rank(), where)]; }
+Index Fused::shape(Index axis, Where where) const { return shape()[shapes::axis("shape", axis, rank(), where)]; }
 
 bool Fused::requires_grad() const {
-    return std::any_of(arguments_.begin(), arguments_.end(), [](const Variable& x) { return x.requires_grad(); });
+    const auto& arguments = call_->arguments;
+    return std::any_of(arguments.begin(), arguments.end(), [](const Variable& x) { return x.requires_grad(); });
 }
 
 const Variable& Fused::variable() const {
     // What a NoGrad let pass unrecorded is worked out again for whoever asks outside of it.
-    if (!value_ || (recording() && requires_grad() && !value_.requires_grad())) value_ = evaluate();
-    return value_;
+    if (Call& f = *call_; !f.value || (recording() && requires_grad() && !f.value.requires_grad()))
+        f.value = apply(f.name, f.where, f.family, f.arguments, f.shape, f.number);
+    return call_->value;
 }
 
-Variable Fused::evaluate() const { return apply(name_, where_, family_, arguments_, shape_); }
-
 Variable Fused::reduce(bool divide, Axes axes, bool keepdims, Where where) const {
+    const Call& f = *call_;
     const char* const op = divide ? "mean" : "sum";
     const bool all = shapes::axes(op, axes, rank(), where).rank() == rank();
-    if (!all || value_ || KeepOutputs::active()) {
+    // What is run twice must not depend on whether somebody asked for the value in between.
+    if (!all || f.value || KeepOutputs::active() || Border::hides(f.number)) {
         return divide ? mean(variable(), axes, keepdims, where) : sum(variable(), axes, keepdims, where);
     }
-    const char* const name = family_->named(divide ? mean_of : sum_of, name_);
+    const char* const name = f.family->named(divide ? mean_of : sum_of, f.name);
     const double factor = divide ? 1 / static_cast<double>(size()) : 1;
-    Variable y = apply_sum(name, where, family_, arguments_, shape_, factor);
+    Variable y = apply_sum(name, where, f.family, f.arguments, f.shape, factor);
     return keepdims ? reshape(std::move(y), Shape::filled(rank(), 1), where) : y;
 }
 
