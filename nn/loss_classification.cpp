@@ -25,10 +25,18 @@ const auto& focal_of_logits() {
     return loss;
 }
 
-/// Of the logarithm of the odds of the right class.
-const auto& focal_of_odds() {
+/// How far the logits z are above the label's. Its own is left out of sums of e to that: e^-1e4 is 0 beside whatever the loss
+/// can tell from 0.
+const auto& margins_over_label() {
+    static const auto margins = elementwise(
+        "margins", [](auto z, auto of_label, auto is_label) { return select(is_label > 0, -1e4, z - of_label); });
+    return margins;
+}
+
+/// Of the logarithm of the odds against the right class.
+const auto& focal_of_odds_against() {
     static const auto loss =
-        elementwise("focal", [](auto odds, auto gamma) { return exp(-gamma * softplus(odds)) * softplus(-odds); });
+        elementwise("focal", [](auto odds, auto gamma) { return exp(-gamma * softplus(-odds)) * softplus(odds); });
     return loss;
 }
 
@@ -48,10 +56,11 @@ Variable focal(const Variable& logits, const IntArray& labels, double gamma, Red
                const Variable& class_weights, Where where) {
     check_classes("focal", logits, labels, class_weights, where);
     check_gamma("focal", gamma, where);
-    // The odds of the label against all others, p / (1 - p): a class that leaves itself out of the sum of all.
-    const Variable mine = one_hot(labels, logits.shape()[1], logits.dtype(), where);
-    const Variable others = logsumexp(masked_fill(logits, mine, -1e30, where), 1, false, where);
-    const Fused losses = focal_of_odds()(at(at(picked(logits, labels, where), where) - others, where), gamma);
+    // Those against the label, (1 - p) / p, are what all other classes have of its e^z: no 1 - p is taken.
+    const Variable of_label = reshape(picked(logits, labels, where), {logits.shape()[0], 1}, where);
+    const Variable is_label = one_hot(labels, logits.shape()[1], logits.dtype(), where);
+    const Fused margins = margins_over_label()(at(logits, where), of_label, is_label);
+    const Fused losses = focal_of_odds_against()(at(logsumexp(margins, 1, false, where), where), gamma);
     if (!class_weights) return reduced(losses, reduction, where);
     const Variable sample_weights = take(class_weights, labels, 0, where);
     return reduced_classes(at(losses, where) * sample_weights, sample_weights, reduction, where);

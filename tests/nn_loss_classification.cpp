@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <xtape/autograd/check_grads.hpp>
+#include <xtape/autograd/detect_anomaly.hpp>
 
 using namespace xtape;
 using namespace xtape::nn_test;
@@ -35,12 +36,6 @@ std::vector<double> softmax_row(const Variable& z, Index n, double temperature =
     }
     for (double& each : p) each /= total;
     return p;
-}
-
-bool all_finite(const Array& x) {
-    for (Index i = 0; i < x.size(); ++i)
-        if (!std::isfinite(x.at(i))) return false;
-    return true;
 }
 
 }  // namespace
@@ -132,11 +127,23 @@ BOOST_AUTO_TEST_CASE(focal_over_classes) {
     const Variable pair = xt::xarray<double>{{1.5, -0.25}, {0.5, 2}};
     check_close(nn::focal(pair, IntArray{1, 0}, 2), (focal_of(-1.75, 1, 2, 1, 1) + focal_of(-1.5, 1, 2, 1, 1)) / 2,
                 1e-14);
-    // Of one class there is nothing to lose.
-    const Parameter lone = Array::filled({1, 1}, float64, 3);
-    const Variable nothing = nn::focal(lone, IntArray{0}, 0.5);
-    BOOST_TEST(nothing.item() == 0);
-    BOOST_TEST(grad(nothing, lone).item() == 0);
+    // Of one class, or one that is possible, there is nothing to lose.
+    for (const double gamma : {0.0, 0.5, 2.0})
+        for (const double logit : {3.0, 1e38, -1e38}) {
+            const double excluded = -std::numeric_limits<double>::infinity();
+            for (const DType dtype : {float32, float64}) {
+                const DetectAnomaly guard(at_once);
+                const Parameter lone = Array::filled({1, 1}, dtype, logit);
+                const Variable nothing = nn::focal(lone, IntArray{0}, gamma);
+                BOOST_TEST(nothing.item() == 0);
+                const Variable slope = grad(nothing, lone, create_graph);
+                BOOST_TEST(slope.item() == 0);
+                BOOST_TEST(grad(slope, lone).item() == 0);
+            }
+            const Parameter only = xt::xarray<double>{{excluded, logit, excluded}};
+            BOOST_TEST(nn::focal(only, IntArray{1}, gamma).item() == 0);
+            check_close(grad(nn::focal(only, IntArray{1}, gamma), only), {1, 3}, {0, 0, 0}, 0);
+        }
 }
 
 BOOST_AUTO_TEST_CASE(far_logits_are_finite) {
@@ -185,6 +192,14 @@ BOOST_AUTO_TEST_CASE(the_farthest_logits) {
         const Variable of_classes = nn::focal(scores, IntArray{0, 1}, gamma, Reduction::none);
         check_close(of_classes, {2}, {0, far}, 1e-6);
         check_close(grad(sum(of_classes), scores), {2, 2}, {0, 0, 1, -1}, 1e-6);
+
+        // Where they stand does not matter: three alike are as likely each, and the least is not possible beside the others.
+        const float low = -1e38F, lower = -1.2e38F, least = std::numeric_limits<float>::lowest();
+        const Parameter deep = xt::xarray<float>{{low, low, low}, {low, lower, lower}, {lower, low, least}};
+        const Variable of_deep = nn::focal(deep, IntArray{1, 0, 0}, gamma, Reduction::none);
+        const double missed = std::pow(2.0 / 3, gamma), slope = gamma * missed * 1.5 * std::log(1.0 / 3) - 3 * missed;
+        check_close(of_deep, {3}, {missed * std::log(3.0), 0, 2e37}, 1e-6);
+        check_close(grad(sum(of_deep), deep), {3, 3}, {-slope / 9, slope * 2 / 9, -slope / 9, 0, 0, 0, -1, 1, 0}, 1e-6);
     }
     const Parameter z = xt::xarray<float>{{10, -10}, {10, -10}};
     const Variable cold = nn::temperature_cross_entropy(z, IntArray{0, 1}, 1e-37, Reduction::none);
