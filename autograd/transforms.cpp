@@ -54,20 +54,19 @@ std::vector<Variable> constants(const std::vector<Variable>& list) {
 
 }  // namespace
 
-Called call(const char* transform, const Function& f, const std::vector<Variable>& xs, bool create_graph) {
-    demand_values(transform, "argument", xs, f.where());
-    Called result{{}, {}, create_graph && recording(), f.where()};
-    const EnableGrad scope;
-    for (const Variable& x : xs) result.xs.push_back(argument_like(x, result.record));
-    result.y = f(result.xs);
-    demand_recorded(transform, result.y, f.where());
-    return result;
-}
-
 Called called(const char* transform, const Recorded& y, const VariableList& xs, bool create_graph) {
     demand_recorded(transform, y.variable(), y.where());
     demand_values(transform, "argument", xs.list(), y.where());
     return {y.variable(), xs.list(), create_graph && recording(), y.where()};
+}
+
+Called call(const char* transform, const Function& f, const VariableList& xs, bool create_graph) {
+    demand_values(transform, "argument", xs.list(), f.where());
+    const bool record = create_graph && recording();
+    const EnableGrad scope;
+    std::vector<Variable> own;
+    for (const Variable& x : xs.list()) own.push_back(argument_like(x, record));
+    return called(transform, Recorded(f(own), f.where()), own, record);
 }
 
 Variable value_of(const Called& f) { return f.record ? f.y : f.y.detach(); }
@@ -190,7 +189,7 @@ std::pair<Variable, Variable> jvp(const Function& f, const Variable& x, const Va
 }
 std::pair<Variable, Variable> jvp(const Function& f, const VariableList& xs, const VariableList& tangents,
                                   GraphOption graph) {
-    return detail::push("jvp", detail::call("jvp", f, xs.list(), graph.create), tangents.list());
+    return detail::push("jvp", detail::call("jvp", f, xs, graph.create), tangents.list());
 }
 
 std::vector<Variable> jacobian(const Recorded& y, const VariableList& xs, GraphOption graph) {
@@ -234,7 +233,7 @@ Variable hvp(const Function& f, const Variable& x, const Variable& v, GraphOptio
     return hvp(f, VariableList{x}, VariableList{v}, graph)[0];
 }
 std::vector<Variable> hvp(const Function& f, const VariableList& xs, const VariableList& vectors, GraphOption graph) {
-    return HessianProduct(detail::call("hvp", f, xs.list(), graph.create))(vectors, f.where());
+    return HessianProduct(detail::call("hvp", f, xs, graph.create))(vectors, f.where());
 }
 
 }  // namespace xtape

@@ -49,10 +49,10 @@ struct Called {
     Where where;
 };
 
-/// Calls f with arguments of its own.
-Called call(const char* transform, const Function& f, const std::vector<Variable>& xs, bool create_graph);
-/// The same of what is recorded already.
+/// What is recorded already.
 Called called(const char* transform, const Recorded& y, const VariableList& xs, bool create_graph);
+/// The same after a call of f with arguments of its own.
+Called call(const char* transform, const Function& f, const VariableList& xs, bool create_graph);
 
 Variable value_of(const Called& f);
 std::vector<Variable> gradients(const Called& f);
@@ -77,7 +77,7 @@ template <class... Args>
 Called call_with(const char* transform, const Function& f, const Args&... args) {
     std::vector<Variable> xs;
     (collect(xs, args), ...);
-    return call(transform, f, xs, gradients_in<Args...> < sizeof...(Args));
+    return call(transform, f, std::move(xs), gradients_in<Args...> < sizeof...(Args));
 }
 
 }  // namespace detail
