@@ -1,5 +1,6 @@
 #include <xtape/autograd/anomaly.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -16,11 +17,16 @@ std::string text_of(const Anomaly::Step& step) {
     return step.where.line > 0 ? fmt::format("{} ({})", step.operation, to_string(step.where)) : step.operation;
 }
 
+/// It was recorded before anybody looked, and not kept.
+bool is_unknown(const Anomaly::Numbers& n) { return n.count == 0 && n.shape.count() > 0; }
+
 std::string headline(const Anomaly& found) {
     const std::string value = number_text(found.value), at = to_string(found.element);
     switch (found.kind) {
     case Kind::output:
-        return fmt::format("{}: its output is {} at {}, and what went into that is finite", found.operation, value, at);
+        return fmt::format(
+            "{}: its output is {} at {}, and what went into that is finite{}", found.operation, value, at,
+            std::any_of(found.numbers.begin(), found.numbers.end(), is_unknown) ? " as far as it is known" : "");
     case Kind::gradient:
         if (found.argument == 0)
             return fmt::format("{}: in backward the gradient of what it goes around is {} at {}", found.operation,
@@ -42,7 +48,7 @@ std::string headline(const Anomaly& found) {
 std::string text_of(const Anomaly::Numbers& n) {
     std::string text = n.origin.empty() ? fmt::format("{} {}", n.role, to_string(n.shape))
                                         : fmt::format("{}, {} {}", n.role, n.origin, to_string(n.shape));
-    if (n.count == 0) return text + (n.shape.count() == 0 ? "" : ": recorded before anybody looked, not kept");
+    if (n.count == 0) return text + (is_unknown(n) ? ": recorded before anybody looked, not kept" : "");
     if (n.element) return text + fmt::format(": {} at {}", number_text(n.value), to_string(*n.element));
     if (!n.part.empty()) text += ", " + n.part;
     if (n.non_finite < n.count) text += fmt::format(": from {} to {}", number_text(n.lowest), number_text(n.highest));

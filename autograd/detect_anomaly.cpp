@@ -42,6 +42,7 @@ public:
     }
 
     const bool at_once;
+    const Moment since = Moment::now();
     Provenance provenance;
     std::vector<Walk> walks;
     bool recording = false;  ///< the outermost one's gradients
@@ -71,7 +72,7 @@ void DetectAnomaly::check(const Variable& y) const {
 void DetectAnomaly::recorded(Node& node, const Array& y) {
     if (watch_->in_rule()) return watch_->provenance.recorded_by_rule(node, *watch_->walks.back().rule);
     if (!watch_->at_once) return;
-    if (auto found = watch_->provenance.of_recorded(node, y)) throw NonFiniteError(std::move(*found));
+    if (auto found = watch_->provenance.of_recorded(node, y, watch_->since)) throw NonFiniteError(std::move(*found));
 }
 
 void DetectAnomaly::walking(const Tape& tape, const Variable& seed) {

@@ -31,7 +31,8 @@ class DetectAnomaly : KeepOutputs, public Observer {
 public:
     explicit DetectAnomaly(VariableNames names = {});
     /// Throws from the operation itself, for a debugger to stop there: also for numbers that would not get through, and with
-    /// no path to a loss, which is not there yet.
+    /// no path to a loss, which is not there yet. What was recorded before is not looked at until an operation takes it and gives
+    /// a number that is not finite: that one throws.
     explicit DetectAnomaly(AtOnce, VariableNames names = {});
     ~DetectAnomaly() override;
 

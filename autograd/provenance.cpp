@@ -231,14 +231,14 @@ std::optional<Anomaly> Provenance::of_output(const Tape& tape) const {
     return found;
 }
 
-std::optional<Anomaly> Provenance::of_recorded(const Node& node, const Array& y) const {
+std::optional<Anomaly> Provenance::of_recorded(const Node& node, const Array& y, Moment since) const {
     const Index element = kernels::first_non_finite(y);
     if (element < 0) return std::nullopt;
     const std::vector<Suspect> all = suspects(node, y, element);
     for (const Suspect& suspect : all) {
         const NodePtr& parent = node.arguments()[suspect.argument].node();
-        if (!parent) return of_constant(node, suspect.argument, suspect.element);
-        if (parent->arity() == 0) return of_parameter(*parent, suspect.element, &node);
+        if (parent && parent->arity() == 0) return of_parameter(*parent, suspect.element, &node);
+        if (!parent || !since.covers(*parent)) return of_constant(node, suspect.argument, suspect.element);
     }
     if (!all.empty()) return std::nullopt;
     return of_operation(node, y, element);

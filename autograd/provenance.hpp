@@ -36,9 +36,9 @@ public:
     /// finite or not known. Followed back from the end, through elements that are not finite and went into one another.
     std::optional<Anomaly> of_output(const Tape& tape) const;
 
-    /// The same of a node that has just been recorded, from its arguments alone; nothing when an operation's output
-    /// among them is not finite.
-    std::optional<Anomaly> of_recorded(const Node& node, const Array& y) const;
+    /// The same of a node that has just been recorded, from its arguments alone; nothing when the output of an operation that
+    /// was recorded since among them is not finite.
+    std::optional<Anomaly> of_recorded(const Node& node, const Array& y, Moment since) const;
 
     /// A rule has given this gradient for argument p.
     Anomaly of_rule(const Node& node, std::size_t p, const Array& g, const Array& gradient, Index element) const;

@@ -131,6 +131,25 @@ BOOST_AUTO_TEST_CASE(at_once_the_operation_itself_throws) {
     BOOST_TEST(x.grad().at(1) == -32);
 }
 
+BOOST_AUTO_TEST_CASE(at_once_what_was_recorded_before_comes_with_its_first_use) {
+    const Parameter x = xt::xarray<float>{1, -4};
+    const int before = __LINE__ + 1;
+    const Variable root = sqrt(x);
+    const DetectAnomaly outer;  // keeps numbers, and does not throw at once
+    const Variable later = sqrt(x);
+    const DetectAnomaly guard(at_once);
+    exp(where(x.variable() > 0, root, 0.0));  // does not get through
+    const int line = __LINE__ + 1;
+    const Anomaly found = caught([&] { exp(root); });
+    BOOST_TEST((found.kind == Kind::input));
+    check_place(found, "exp", __FILE__, line, {1});
+    xtape::testing::check_contains(to_string(found),
+                                   "exp: its argument 1, sqrt at non_finite_scope.cpp:" + std::to_string(before) +
+                                       ", recorded before anybody looked, is nan at (1,)");
+    BOOST_TEST((caught([&] { later* x; }).kind == Kind::input));
+    BOOST_TEST((caught([&] { (void)elementwise([](auto v) { return v * v; })(root).array(); }).kind == Kind::input));
+}
+
 BOOST_AUTO_TEST_CASE(check_looks_without_a_walk) {
     const Parameter x = xt::xarray<float>{1, -4};
     const DetectAnomaly guard;
