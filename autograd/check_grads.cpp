@@ -12,7 +12,9 @@
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/wrong_rule.hpp>
 
-namespace xtape::detail {
+namespace xtape {
+
+using namespace detail;
 
 namespace {
 
@@ -254,7 +256,7 @@ void demand_sense(const std::vector<Variable>& xs, const GradCheckOptions& optio
 
 }  // namespace
 
-GradCheck gradient_check(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options) {
+GradCheck gradient_check(const Function& f, const std::vector<Variable>& xs, const GradCheckOptions& options) {
     demand_sense(xs, options);
     const AllowCasts scope;
     std::vector<Array> at;
@@ -287,13 +289,13 @@ GradCheck gradient_check(const GradFunction& f, const std::vector<Variable>& xs,
     }
 }
 
-void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options) {
+void detail::check_grads(const Function& f, const std::vector<Variable>& xs, const GradCheckOptions& options) {
     const GradCheck verdict = gradient_check(f, xs, options);
     if (!verdict) throw Error(verdict.message);
 }
 
-void throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
+void detail::throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
     throw ValueError(fmt::format("{} takes {} arguments, {} given", who, wanted, given), where);
 }
 
-}  // namespace xtape::detail
+}  // namespace xtape

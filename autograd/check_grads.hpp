@@ -38,8 +38,7 @@ struct GradCheck {
 
 namespace detail {
 
-GradCheck gradient_check(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
-void check_grads(const GradFunction& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
+void check_grads(const Function& f, const std::vector<Variable>& xs, const GradCheckOptions& options);
 inline void collect(std::vector<Variable>& xs, GradCheckOptions&, const Variable& x) { xs.push_back(x); }
 inline void collect(std::vector<Variable>&, GradCheckOptions& options, const GradCheckOptions& given) {
     options = given;
@@ -54,21 +53,17 @@ inline void collect(std::vector<Variable>&, GradCheckOptions& options, const Gra
 /// the same arguments. It is called with float64 leaves that hold the values of `xs`; what it captured may be float32 and
 /// is cast where the two meet. Outputs are summed with unequal weights, so that errors cannot cancel. The values must keep
 /// a distance of `step` from kinks and poles. Errors that f itself throws pass through; TapeError while a NoGrad lives.
-template <class F>
-GradCheck gradient_check(F&& f, const std::vector<Variable>& xs, const GradCheckOptions& options = {}) {
-    return detail::gradient_check(detail::with_list<1>(f, "check_grads: the function"), xs, options);
-}
+GradCheck gradient_check(const Function& f, const std::vector<Variable>& xs, const GradCheckOptions& options = {});
 
 /// The same with one x after another, and throws an Error with the verdict's message when a gradient is wrong:
 /// `check_grads([&](const Variable& z) { return mean(focal(sigmoid(z), t)); }, z);`
 /// GradCheckOptions may stand last.
-template <class F, class... X>
-void check_grads(F&& f, const X&... xs) {
+template <class... X>
+void check_grads(const FunctionOf<(std::size_t{!std::is_same_v<X, GradCheckOptions>} + ... + 0)>& f, const X&... xs) {
     std::vector<Variable> list;
     GradCheckOptions options;
     (detail::collect(list, options, xs), ...);
-    constexpr std::size_t given = (std::size_t{!std::is_same_v<X, GradCheckOptions>} + ... + 0);
-    detail::check_grads(detail::with_list<1, given>(f, "check_grads: the function"), list, options);
+    detail::check_grads(f, list, options);
 }
 
 }  // namespace xtape

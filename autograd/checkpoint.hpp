@@ -29,6 +29,9 @@ struct Repeated {
 template <std::size_t n>
 class Repeatable : public detail::Repeated {
 public:
+    Repeatable(PlainFunction f, Where at = Where::here()) : Repeated{{}, {}, at} {
+        now = later = detail::with_list<0>(*f, "checkpoint: the function", at);
+    }
     template <class F, class = std::enable_if_t<!std::is_base_of_v<detail::Repeated, std::decay_t<F>> &&
                                                 detail::is_differentiable<std::remove_reference_t<F>, 0, n>()>>
     Repeatable(F&& f, Where at = Where::here()) : Repeated{{}, {}, at} {

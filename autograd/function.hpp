@@ -14,6 +14,9 @@ namespace xtape {
 /// A function of any number of arguments, the type of f behind it forgotten.
 using GradFunction = std::function<Variable(const std::vector<Variable>&)>;
 
+/// What operations such as tanh are, by which they are told from functions of other things with the same name.
+using PlainFunction = Variable (*)(Variable, Where);
+
 namespace detail {
 
 [[noreturn]] void throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where);
@@ -99,8 +102,9 @@ class Function {
 public:
     template <class F, class = std::enable_if_t<!std::is_base_of_v<Function, std::decay_t<F>> &&
                                                 detail::is_differentiable<std::remove_reference_t<F>, 1>()>>
-    Function(F&& f, Where where = Where::here())
-        : call_(detail::with_list<1>(f, "the function", where)), where_(where) {}
+    Function(F&& f, Where where = Where::here()) : Function(detail::with_list<1>(f, "the function", where), where) {}
+    Function(PlainFunction f, Where where = Where::here())
+        : Function(detail::with_list<1>(*f, "the function", where), where) {}
 
     Variable operator()(const std::vector<Variable>& xs) const { return call_(xs); }
     Where where() const { return where_; }
@@ -118,6 +122,7 @@ template <std::size_t n>
 class FunctionOf : public Function {
 public:
     FunctionOf(const Function& f) : Function(f) {}
+    FunctionOf(PlainFunction f, Where where = Where::here()) : Function(f, where) {}
     template <class F, class = std::enable_if_t<!std::is_base_of_v<Function, std::decay_t<F>> &&
                                                 detail::is_differentiable<std::remove_reference_t<F>, 1, n>()>>
     FunctionOf(F&& f, Where where = Where::here())
