@@ -294,8 +294,4 @@ void detail::check_grads(const Function& f, const std::vector<Variable>& xs, con
     if (!verdict) throw Error(verdict.message);
 }
 
-void detail::throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
-    throw ValueError(fmt::format("{} takes {} arguments, {} given", who, wanted, given), where);
-}
-
 }  // namespace xtape

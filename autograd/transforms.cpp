@@ -54,6 +54,10 @@ std::vector<Variable> constants(const std::vector<Variable>& list) {
 
 }  // namespace
 
+void throw_argument_count(const char* who, std::size_t wanted, std::size_t given, Where where) {
+    throw ValueError(fmt::format("{} takes {} arguments, {} given", who, wanted, given), where);
+}
+
 Called called(const char* transform, const Recorded& y, const VariableList& xs, bool create_graph) {
     demand_recorded(transform, y.variable(), y.where());
     demand_values(transform, "argument", xs.list(), y.where());
