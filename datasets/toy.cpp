@@ -15,6 +15,10 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 
+/// Of its own: a Loader with the same seed would undo a permutation that is drawn from the same numbers as its own, and hand out
+/// one class after the other.
+Generator generator_of(std::uint64_t seed) { return Generator(seed, std::uint64_t{1} << 63); }
+
 void require_count(const char* name, const char* what, Index count, Index least = 0) {
     if (count < least) throw ValueError(fmt::format("{}: {} must be at least {}: {}", name, what, least, count));
 }
@@ -66,7 +70,7 @@ Toy blobs(Index samples, Index features, Index centers, std::uint64_t seed, doub
     require_count("blobs", "features", features);
     require_count("blobs", "centers", centers, 1);
     require_noise("blobs", "deviation", deviation);
-    Generator generator(seed);
+    Generator generator = generator_of(seed);
     const Array drawn = random::uniform({centers, features}, -10, 10, generator, float64);
     std::vector<std::vector<double>> center;
     for (Index c = 0; c < centers; ++c)
@@ -81,7 +85,7 @@ Toy circles(Index samples, double noise, double factor, std::uint64_t seed) {
     require_count("circles", "samples", samples);
     require_noise("circles", "noise", noise);
     if (!(factor >= 0 && factor < 1)) throw ValueError(fmt::format("circles: factor must be in [0, 1): {}", factor));
-    Generator generator(seed);
+    Generator generator = generator_of(seed);
     Builder builder(samples, 2, generator);
     const Index outer = samples / 2, inner = samples - outer;
     const auto add = [&](Index count, double radius, Index label) {
@@ -98,7 +102,7 @@ Toy circles(Index samples, double noise, double factor, std::uint64_t seed) {
 Toy moons(Index samples, double noise, std::uint64_t seed) {
     require_count("moons", "samples", samples);
     require_noise("moons", "noise", noise);
-    Generator generator(seed);
+    Generator generator = generator_of(seed);
     Builder builder(samples, 2, generator);
     const Index upper = samples / 2, lower = samples - upper;
     for (Index i = 0; i < upper; ++i) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -6,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <xtape/autograd/xtensor.hpp>
+#include <xtape/datasets/loader.hpp>
 #include <xtape/datasets/toy.hpp>
 
 using namespace xtape;
@@ -152,6 +154,17 @@ BOOST_AUTO_TEST_CASE(a_seed_is_a_set) {
     BOOST_TEST(alike(datasets::moons(30, 0.1, 7), datasets::moons(30, 0.1, 7)));
     BOOST_TEST(!alike(datasets::moons(30, 0.1, 7), datasets::moons(30, 0.1, 8)));
     BOOST_TEST(!alike(datasets::circles(30, 0.1, 0.8, 7), datasets::circles(30, 0.1, 0.8, 8)));
+}
+
+/// 250 of 1000 are drawn without regard to their class: 125 of each, with a deviation of sqrt(250 / 4 * 750 / 999) = 6.8.
+BOOST_AUTO_TEST_CASE(a_loader_of_the_same_seed_mixes_the_classes) {
+    for (const std::uint64_t seed : {0U, 1U, 2U})
+        for (const Toy& toy :
+             {datasets::circles(1000, 0, 0.8, seed), datasets::moons(1000, 0, seed), datasets::blobs(1000, 2, 2, seed)})
+            for (auto& batch : datasets::Loader(toy.x, toy.labels, 250).shuffle(seed).epoch(0)) {
+                const auto ones = std::count(batch.labels.begin(), batch.labels.end(), 1);
+                BOOST_TEST(std::abs(static_cast<double>(ones) - 125) < 5 * 6.8);
+            }
 }
 
 BOOST_AUTO_TEST_CASE(small_sizes) {
