@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/deferred.hpp>
 #include <xtape/autograd/storage.hpp>
 
 namespace xtape {
@@ -48,8 +49,8 @@ Array Array::uninitialized(const Shape& shape, DType dtype) {
     const Index size = checked_count(shape, dtype);
     void* memory = storage::allocate(block_bytes(size, dtype));
     void* const elements = static_cast<char*>(memory) + header_bytes;
-    Block* block = new (memory) Block{1, dtype, 0, 0, size, elements, nullptr, nullptr, nullptr, {}, shape};
-    if (size == 1) block->elements = block->in_header;
+    Block* block = new (memory) Block{1, dtype, 0, 0, false, size, elements, nullptr, nullptr, nullptr, {}, shape};
+    if (size == 1) block->elements.store(block->in_header, std::memory_order_relaxed);
     return with_block(block);
 }
 
@@ -68,16 +69,31 @@ Index Array::shape(Index axis) const {
     return shape()[axis < 0 ? axis + rank() : axis];
 }
 
+Array Array::deferred(const Shape& shape, DType dtype, std::unique_ptr<Deferred> how) {
+    const Index size = checked_count(shape, dtype);
+    void* const memory = storage::allocate(header_bytes);
+    const Array array =
+        with_block(new (memory) Block{1, dtype, 0, 0, true, size, nullptr, nullptr, nullptr, nullptr, {}, shape});
+    Deferred::defer(array.block_, std::move(how));
+    return array;
+}
+
+void* Array::evaluated() const { return Deferred::evaluate(block_); }
+
+void Array::evaluate_readers() {
+    if (!unique()) Deferred::evaluate_readers(elements());
+}
+
 void Array::throw_empty() { throw ValueError("array: it has no value; was it moved from, or never given one?"); }
 
 Array Array::reshaped(const Shape& shape) const {
     if (checked_count(shape, dtype()) != size())
         throw ShapeError(fmt::format("reshaped: {} elements do not fill {}", size(), to_string(shape)));
-    Block* owner = block_->owner ? block_->owner : block_;
+    void* const shared = elements();
+    void* const memory = storage::allocate(header_bytes);
+    Block* const owner = &const_cast<Block&>(source(*block_));
     owner->references.add();
-    void* memory = storage::allocate(header_bytes);
-    return with_block(new (memory)
-                          Block{1, dtype(), 0, 0, size(), block_->elements, owner, nullptr, nullptr, {}, shape});
+    return with_block(new (memory) Block{1, dtype(), 0, 0, false, size(), shared, owner, nullptr, nullptr, {}, shape});
 }
 
 Array Array::astype(DType dtype) const {
@@ -92,9 +108,15 @@ Array Array::astype(DType dtype) const {
 }
 
 Array Array::copy() const {
+    const void* const from = elements();
     Array result = uninitialized(shape(), dtype());
-    std::memcpy(result.block_->elements, block_->elements, static_cast<std::size_t>(size()) * size_of(dtype()));
+    std::memcpy(result.elements(), from, static_cast<std::size_t>(size()) * size_of(dtype()));
     return result;
+}
+
+void Array::make_unique() {
+    evaluate_readers();
+    unique() ? forget() : void(*this = copy());
 }
 
 void Array::remember(const char* function, const Array& argument, Index axis) {
@@ -131,8 +153,11 @@ void Array::drop_argument() {
 }
 
 void Array::destroy(Block* block) noexcept {
-    Block *owner = block->owner, *argument = block->argument.load(std::memory_order_relaxed);
-    const std::size_t bytes = owner ? header_bytes : block_bytes(block->size, block->dtype);
+    const bool has_own = !block->once_deferred;
+    if (!has_own) Deferred::give_up(block);
+    Block* const owner = block->owner.load(std::memory_order_relaxed);
+    Block* const argument = block->argument.load(std::memory_order_relaxed);
+    const std::size_t bytes = has_own && !owner ? block_bytes(block->size, block->dtype) : header_bytes;
     block->~Block();
     storage::deallocate(block, bytes);
     if (owner) with_block(owner);  // gives up the reference that the reshaped array had

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -17,8 +18,11 @@ class xexpression;
 
 namespace xtape {
 
+class Deferred;
+
 /// A shared, contiguous, row-major array of float32 or float64 in pooled storage: one pointer, one block that holds
-/// reference count, shape and elements. Treated as immutable once shared; copies share the block.
+/// reference count, shape and elements. Treated as immutable once shared; copies share the block. What element-wise operations
+/// make of large arrays is computed when it is read first (deferred.hpp), which nothing but the clock can tell.
 class Array {
 public:
     /// No array at all: only assignment and the test for emptiness are allowed.
@@ -52,19 +56,37 @@ public:
     Index size() const { return block().size; }
     DType dtype() const { return block().dtype; }
 
-    /// Whether nobody else holds these elements, so that they may be overwritten.
-    bool unique() const { return block_ && is_sole(block_) && (!block_->owner || is_sole(block_->owner)); }
+    /// Tells elements apart, wherever they are and whether they have been computed or not: a reshaped array has the same.
+    const void* identity() const { return &source(block()); }
 
-    /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted.
+    /// Whether nobody else holds these elements, so that they may be overwritten.
+    bool unique() const {
+        if (!block_ || !is_sole(block_)) return false;
+        const Block* const owner = block_->owner.load(std::memory_order_acquire);
+        return !owner || is_sole(owner);
+    }
+    /// How many hold these elements.
+    std::uint32_t holders() const {
+        const Block* const owner = block().owner.load(std::memory_order_acquire);
+        return block().references.count() * (owner ? owner->references.count() : 1);
+    }
+
+    /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted. A pointer is good until the
+    /// next operation: what is written through it later may be seen by results that wait, and updates in place not through it.
     template <class T>
-    const T* data() const {
-        return static_cast<const T*>(block().elements);
+    [[gnu::always_inline]] const T* data() const {
+        return static_cast<const T*>(elements());
     }
     template <class T>
-    T* mutable_data() {
+    [[gnu::always_inline]] T* mutable_data() {
         forget();
-        return static_cast<T*>(block().elements);
+        void* const here = elements();
+        if (__builtin_expect(deferred_arrays.load(std::memory_order_acquire) > 0, 0)) evaluate_readers();
+        return static_cast<T*>(here);
     }
+
+    /// Computes the elements now, if they are deferred: for what lasts, lest it holds on to what they are computed from.
+    void evaluate() const { elements(); }
 
     /// Element number `i` in row-major order.
     double at(Index i) const { return dtype() == float32 ? double{data<float>()[i]} : data<double>()[i]; }
@@ -79,7 +101,7 @@ public:
     Array copy() const;
 
     /// Makes the elements its own, for writing in place: copies them when somebody else holds them.
-    void make_unique() { unique() ? forget() : void(*this = copy()); }
+    void make_unique();
 
     /// Notes that these elements are `function` of `argument`, along `axis` where it has one, so that operations can
     /// recognise it where nothing is recorded (ops/recognise.hpp). The name must live for ever. It is forgotten when
@@ -96,19 +118,28 @@ public:
     /// What is kept under this name; empty when nothing.
     Array derived(const char* name) const { return function() == name ? argument() : Array(); }
 
+    /// An array whose elements `how` will compute when they are asked for; takes it over.
+    static Array deferred(const Shape& shape, DType dtype, std::unique_ptr<Deferred> how);
+
 private:
+    friend class Deferred;
+
     struct Block {
         ReferenceCount references;
         DType dtype;
         std::int8_t axis;
         std::uint8_t depth;  ///< of functions of functions that are remembered
+        bool once_deferred;  ///< then the owner, as soon as there is one, is its own alone
         Index size;
-        void* elements;
-        Block* owner;  ///< the block whose elements a reshaped array shares, else null
+        std::atomic<void*> elements;  ///< null as long as they are deferred
+        std::atomic<Block*> owner;    ///< the block whose elements a reshaped or once deferred array shares, else null
         /// What the elements are of `argument`, or what `argument` is of them; set after it, null when there is none.
         std::atomic<const char*> function;
         std::atomic<Block*> argument;
-        alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
+        union {
+            Deferred* how;  ///< the elements will be computed, if there are none yet
+            alignas(double) std::byte in_header[sizeof(double)];  ///< a lone element, in one cache line with all above
+        };
         Shape shape;
     };
 
@@ -117,6 +148,18 @@ private:
         return *block_;
     }
     [[noreturn]] static void throw_empty();
+    /// The block that a reshaped array was made from, or else the block itself.
+    static const Block& source(const Block& block) {
+        const Block* const owner = block.once_deferred ? nullptr : block.owner.load(std::memory_order_relaxed);
+        return owner ? *owner : block;
+    }
+
+    [[gnu::always_inline]] void* elements() const {
+        void* const here = block().elements.load(std::memory_order_acquire);
+        return __builtin_expect(here != nullptr, 1) ? here : evaluated();
+    }
+    void* evaluated() const;
+    void evaluate_readers();
 
     void retain() const noexcept {
         if (block_) block_->references.add();
@@ -132,6 +175,9 @@ private:
     static std::size_t block_bytes(Index size, DType dtype);
     static void destroy(Block* block) noexcept;
     static Array with_block(Block* block);
+
+    /// How many arrays of all threads are deferred, so that writing costs one load where none is.
+    inline static std::atomic<int> deferred_arrays{0};
 
     Block* block_ = nullptr;
 };

@@ -39,7 +39,7 @@ namespace {
 /// Whether both are one array at one place of the tape.
 bool is_same(const Variable& a, const Variable& b) {
     return a.node() == b.node() && a.shape() == b.shape() && a.dtype() == b.dtype() &&
-           a.array().data<void>() == b.array().data<void>();
+           a.array().identity() == b.array().identity();
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct KeptPiece {
 
 inline KeptPiece kept_piece(const Array& x) {
     if (!x) return {nullptr, 0};
-    return {x.data<std::byte>(), static_cast<std::size_t>(x.size()) * (x.dtype() == float32 ? 4U : 8U)};
+    return {x.identity(), static_cast<std::size_t>(x.size()) * (x.dtype() == float32 ? 4U : 8U)};
 }
 inline KeptPiece kept_piece(const KeptPiece& piece) { return piece; }
 

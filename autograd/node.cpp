@@ -55,8 +55,9 @@ void Node::keep(Kept& kept) const {
     bypass->keep(kept);
 }
 
-Leaf::Leaf(Array initial)
-    : Node("parameter", {"", 0}, initial.shape(), initial.dtype(), 0), value(std::move(initial)) {}
+Leaf::Leaf(Array initial) : Node("parameter", {"", 0}, initial.shape(), initial.dtype(), 0), value(std::move(initial)) {
+    value.evaluate();
+}
 
 void Node::go_around(std::unique_ptr<Bypass> way) {
     number = next_number(newer(number, way->operand));
@@ -78,6 +79,7 @@ void Leaf::accumulate(Array g) {
     std::lock_guard lock(mutex_);
     const NoGrad constant;
     grad = grad ? (Variable(std::move(grad)) + Variable(std::move(g))).array() : std::move(g);
+    grad.evaluate();
 }
 
 void detail::throw_freed(const Node& node) {

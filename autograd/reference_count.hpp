@@ -31,7 +31,8 @@ public:
         return false;
     }
 
-    bool is_one() const noexcept { return count_.load(std::memory_order_acquire) == 1; }
+    bool is_one() const noexcept { return count() == 1; }
+    std::uint32_t count() const noexcept { return count_.load(std::memory_order_acquire); }
 
 private:
     /// Whether this process has never had a second thread; false where that is not known.

@@ -103,6 +103,7 @@ void step_in_place(const char* op, Leaf& leaf, Operand step, Operation operation
     const NoGrad constant;
     own(leaf.value);
     leaf.value = operation(Operand(Variable(std::move(leaf.value)), where), std::move(step)).array();
+    leaf.value.evaluate();
 }
 
 }  // namespace
@@ -123,13 +124,17 @@ const Array& ParameterRef::grad() const { return leaf().grad; }
 void ParameterRef::zero_grad() const { leaf().grad = {}; }
 
 void ParameterRef::set_grad(Array grad, Where where) const {
-    if (grad) check_assignable("set_grad", leaf().value, grad, where);
+    if (grad) {
+        check_assignable("set_grad", leaf().value, grad, where);
+        grad.evaluate();
+    }
     leaf().grad = std::move(grad);
 }
 
 void ParameterRef::assign(Array value, Where where) const {
     if (!value) throw ValueError("assign: an empty array", where);
     check_assignable("assign", leaf().value, value, where);
+    value.evaluate();
     leaf().value = std::move(value);
 }
 

@@ -64,6 +64,7 @@ void Optimizer::zero_grad() {
 
 void Optimizer::update_one(std::size_t i, const Array& gradient) {
     const Array held = gradient;  // so that writable() sees when the gradient is the value itself
+    held.evaluate();              // here, not in the loop's pieces
     Array& value = parameters_[i].writable();
     std::vector<Array*> slots;
     for (auto& slot : slots_) {

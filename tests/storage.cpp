@@ -18,8 +18,8 @@ namespace {
 
 std::size_t requests() { return xtape::storage::stats().fresh_blocks + xtape::storage::stats().reused_blocks; }
 
-/// Large enough that it alone dominates the counters.
-constexpr Index many = 100000;
+/// Large enough that it alone dominates the counters, and too small to be deferred.
+constexpr Index many = 50000;
 Variable array() { return Variable(Array::filled({many}, float32, 0.5)); }
 
 /// How many arrays of that size live at once while f runs.

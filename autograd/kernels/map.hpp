@@ -46,6 +46,13 @@ struct Manner {
     Order order;
 };
 
+/// For an output of this size; one that overwrites an operand, or that is read at once, goes through the caches.
+template <class T>
+Manner manner_for(Index size, bool through_caches) {
+    const bool beyond = exceeds_caches<T>(size);
+    return {exceeds_near_caches<T>(size), beyond && !through_caches, beyond ? Order::forward : Order::to_and_fro};
+}
+
 template <class T, class F, class... In>
 void map_run(T* out, Index n, Manner manner, const F& f, const In&... in) {
     constexpr Index ahead = strip_elements<T>;
@@ -157,9 +164,7 @@ void map_into(Array& out, const F& f, const Arrays&... operands) {
         T* const to = out.mutable_data<T>();
         if (flat && out.size() == 1) return detail::map_one(to, f, operands.template data<T>()...);
         const bool in_place = ((operands.template data<T>() == to) || ...);
-        const bool beyond = exceeds_caches<T>(out.size());
-        const detail::Manner manner{exceeds_near_caches<T>(out.size()), beyond && !in_place,
-                                    beyond ? Order::forward : Order::to_and_fro};
+        const detail::Manner manner = detail::manner_for<T>(out.size(), in_place);
         if (flat) {
             detail::map_flat(to, out.size(), manner, f, operands.template data<T>()...);
         } else if (out.size() > 0) {

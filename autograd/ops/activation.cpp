@@ -133,9 +133,9 @@ Variable leaky_relu(Variable x, double slope, Where where) {
 Variable elu(Variable x, double alpha, Where where) {
     auto dx =
         on(x, holding([x, alpha](Variable g, const Variable& y) { return elu_slope(std::move(g), x, y, alpha); }, x));
-    Array y = kernels::map(std::move(x).array(), [alpha](auto v) {
-        return xsimd::select(v > like(v, 0), v, like(v, alpha) * xsimd::expm1(v));
-    });
+    const auto f = [alpha](auto v) { return xsimd::select(v > like(v, 0), v, like(v, alpha) * xsimd::expm1(v)); };
+    const Shape& shape = x.shape();  // lives in the array's block
+    Array y = result_of(shape, f, std::move(x).array());
     return record("elu", where, std::move(y), std::move(dx));
 }
 

@@ -144,7 +144,7 @@ Variable where(const Variable& condition, Operand left, Operand right) {
         a, shape, holding([condition](const Variable& g) { return where(condition, g, 0.0); }, condition));
     auto db = detail::on_broadcast<1>(
         b, shape, holding([condition](const Variable& g) { return where(condition, 0.0, g); }, condition));
-    Array y = kernels::map_broadcast(
+    Array y = result_of(
         shape, [](auto x, auto z, auto c) { return xsimd::select(c == kernels::like(c, 0), z, x); },
         std::move(a).array(), std::move(b).array(), test);
     return record("where", at, std::move(y), std::move(da), std::move(db));

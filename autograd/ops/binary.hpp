@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
-#include <xtape/autograd/kernels/map.hpp>
+#include <xtape/autograd/kernels/deferred_map.hpp>
+#include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/tape.hpp>
 
@@ -27,19 +29,46 @@ inline void match_dtypes(const char* op, Operand& left, Operand& right, Where wh
     right = Operand(std::move(b), where);
 }
 
+/// Whether the result of an element-wise operation is better computed when it is read: not while somebody looks on, to whom each
+/// operation answers for its own numbers and time.
+template <class... Arrays>
+[[gnu::always_inline]] inline bool may_wait(const Shape& shape, const Arrays&... operands) {
+    const auto fits = [&shape](Index size) { return size == 1 || size == shape.count(); };
+    return (kernels::DeferredMap::is_worthwhile(operands.size(), operands.dtype()) || ...) &&
+           (fits(operands.size()) && ...) && !detail::looked_at();
+}
+
+/// f of operands that broadcast to `shape`, in the buffer of one that nobody else holds or later.
+template <class F, class... Arrays>
+Array result_of(const Shape& shape, const F& f, Arrays... operands) {
+    if (may_wait(shape, operands...)) return kernels::map_later(shape, f, std::move(operands)...);
+    if constexpr (sizeof...(Arrays) == 1) return kernels::map(std::move(operands)..., f);
+    return kernels::map_broadcast(shape, f, std::move(operands)...);
+}
+
+/// The same of operands that are needed further on: no buffer of theirs is taken.
+template <class F, class... Arrays>
+Array result_beside(const Shape& shape, const F& f, const Arrays&... operands) {
+    if (may_wait(shape, operands...)) return kernels::map_later(shape, f, operands...);
+    Array y = Array::uninitialized(shape, (operands.dtype(), ...));
+    kernels::map_into(y, f, operands...);
+    return y;
+}
+
 /// y = f(x), with rule(g) or rule(g, y).
 template <class F, class Rule>
 Variable unary(const char* op, Variable x, Where where, const F& f, Rule rule) {
     auto dx = on(std::move(x).node(), std::move(rule));
-    return record(op, where, kernels::map(std::move(x).array(), f), std::move(dx));
+    const Shape& shape = x.shape();  // lives in the array's block
+    return record(op, where, result_of(shape, f, std::move(x).array()), std::move(dx));
 }
 
 /// The same, and keeps x for the rule, which is rule(g, arguments).
 template <class F, class Rule>
 Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    if (!x.requires_grad() || !recording()) return Variable(kernels::map(std::move(x).array(), f));
-    Array y = Array::uninitialized(x.shape(), x.dtype());
-    kernels::map_into(y, f, x.array());
+    const Shape& shape = x.shape();  // lives in the array's block
+    if (!x.requires_grad() || !recording()) return Variable(result_of(shape, f, std::move(x).array()));
+    Array y = result_beside(shape, f, x.array());
     return record(op, where, std::move(y), keeping(std::move(x), std::move(rule)));
 }
 
@@ -47,8 +76,7 @@ Variable unary_keeping(const char* op, Variable x, Where where, const F& f, Rule
 /// of recognise.hpp.
 template <class F, class Rule>
 Variable unary_remembered(const char* op, Variable x, Where where, const F& f, Rule rule) {
-    Array y = Array::uninitialized(x.shape(), x.dtype());
-    kernels::map_into(y, f, x.array());
+    Array y = result_beside(x.shape(), f, x.array());
     if (!x.requires_grad() || !recording()) {
         y.remember(op, x.array());
         return Variable(std::move(y));
@@ -69,9 +97,8 @@ Variable elementwise_keeping(const char* op, Where where, const F& f, std::index
                              std::array<Variable, sizeof...(Rules)> x, Rules... rules) {
     const Shape& shape = x[0].shape();  // lives in the operand's block, whoever is given that
     if (!recording() || !(x[I].requires_grad() || ...))
-        return Variable(kernels::map_broadcast(shape, f, std::move(x[I]).array()...));
-    Array y = Array::uninitialized(shape, x[0].dtype());
-    kernels::map_into(y, f, x[I].array()...);
+        return Variable(result_of(shape, f, std::move(x[I]).array()...));
+    Array y = result_beside(shape, f, x[I].array()...);
     return record(op, where, std::move(y), keeping(std::move(x[I]), std::move(rules))...);
 }
 template <class F, std::size_t N, class... Rules>
@@ -146,8 +173,7 @@ Variable unary_operand(const char* op, Operand&& x, double number, Where where, 
     if (x.owns() && !shows_number) return unary(op, std::move(x).variable(), where, f, std::move(rule));
     const Variable& in = x.variable();
     auto dx = on(in, std::move(rule));
-    Array y = Array::uninitialized(in.shape(), in.dtype());
-    kernels::map_into(y, f, in.array());
+    Array y = result_beside(in.shape(), f, in.array());
     if (!shows_number) return record(op, where, std::move(y), std::move(dx));
     const auto pass = [](Variable g) { return g; };
     auto constant = on(Variable(number, in.dtype()), pass);
@@ -169,14 +195,14 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
         const double s = right.scalar();
         on(NodePtr(), std::move(rule_b));
         return detail::unary_operand<0>(
-            op, std::move(left), s, where, [&](auto v) { return f(v, kernels::like(v, s)); },
+            op, std::move(left), s, where, [f, s](auto v) { return f(v, kernels::like(v, s)); },
             detail::with_number(std::move(rule_a), s));
     }
     if (left.is_scalar()) {
         const double s = left.scalar();
         on(NodePtr(), std::move(rule_a));
         return detail::unary_operand<1>(
-            op, std::move(right), s, where, [&](auto v) { return f(kernels::like(v, s), v); },
+            op, std::move(right), s, where, [f, s](auto v) { return f(kernels::like(v, s), v); },
             detail::with_number(std::move(rule_b), s));
     }
     match_dtypes(op, left, right, where);
@@ -191,13 +217,19 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
 
     Array y;
     const Array *from_a = &a.array(), *from_b = &b.array();
-    if (left.owns() && !keeps_a && !a_broadcasts && from_a->unique())
+    const auto given = [](Operand& x, bool kept) {
+        return x.owns() && !kept ? std::move(x).array() : x.variable().array();
+    };
+    const bool waits = may_wait(shape, *from_a, *from_b);
+    if (waits)
+        y = kernels::map_later(shape, f, given(left, keeps_a), given(right, keeps_b));
+    else if (left.owns() && !keeps_a && !a_broadcasts && from_a->unique())
         from_a = &(y = std::move(left).array());
     else if (right.owns() && !keeps_b && !b_broadcasts && from_b->unique())
         from_b = &(y = std::move(right).array());
     else
         y = Array::uninitialized(shape, a.dtype());
-    kernels::map_into(y, f, *from_a, *from_b);
+    if (!waits) kernels::map_into(y, f, *from_a, *from_b);
 
     if (!to_a && !to_b) return Variable(std::move(y));
     auto da = detail::last_use(std::move(left), keeps_a, detail::summed<0>(std::move(rule_a), a_broadcasts));

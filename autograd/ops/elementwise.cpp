@@ -36,7 +36,8 @@ namespace {
 /// A step function: its derivative is 0 wherever it has one, so that its result is a constant.
 template <class F>
 Variable step(Variable x, const F& f) {
-    return Variable(kernels::map(std::move(x).array(), f));
+    const Shape& shape = x.shape();  // lives in the array's block
+    return Variable(result_of(shape, f, std::move(x).array()));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include <xtape/autograd/kernels/map.hpp>
+#include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/registered_hooks.hpp>
 
 namespace xtape {
@@ -60,9 +60,8 @@ std::optional<Variable> one_plus_exp(const Operand& a, const Operand& b) {
     if (!x) x = beside_one(b, a);
     if (!x || function_of(*x) != exp_name) return std::nullopt;
     Variable z = argument_of(*x);
-    Array y = Array::uninitialized(x->shape(), x->dtype());
-    kernels::map_into(
-        y, [](auto e) { return e + kernels::like(e, 1); }, x->array());
+    Array y = result_beside(
+        x->shape(), [](auto e) { return e + kernels::like(e, 1); }, x->array());
     if (!z.requires_grad() || !recording()) {
         y.remember(one_plus_exp_name, z.array());
         return Variable(std::move(y));

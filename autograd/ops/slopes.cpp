@@ -15,7 +15,7 @@ namespace {
 template <class F, class... Others>
 Array in_one_pass(const F& f, Variable first, Others... others) {
     const Shape& shape = first.shape();  // lives in the operand's block
-    return kernels::map_broadcast(shape, f, std::move(first).array(), std::move(others).array()...);
+    return result_of(shape, f, std::move(first).array(), std::move(others).array()...);
 }
 
 /// v limited to [-bound, bound]; NaN stays.

@@ -114,6 +114,7 @@ private:
             }
         }
         if (memo_[i].asked) {
+            whole.array().evaluate();  // it would hold on to what the walk lets go of
             tell([&](Observer& each) { each.finished(*tape_.nodes()[i], whole); });
             finished(i, whole);
         }
