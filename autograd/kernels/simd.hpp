@@ -49,7 +49,7 @@ Batch<T> load_partial(const T* from, Index n, T fill = T(1)) {
         return Batch<T>(_mm512_mask_loadu_pd(rest, static_cast<__mmask8>((1U << n) - 1), from));
 #else
     alignas(64) T buffer[lanes<T>];
-    std::fill(std::copy_n(from, n, buffer), buffer + lanes<T>, fill);
+    for (Index lane = 0; lane < lanes<T>; ++lane) buffer[lane] = lane < n ? from[lane] : fill;
     return Batch<T>::load_aligned(buffer);
 #endif
 }

@@ -112,9 +112,9 @@ VectorMask<T> load_bytes(const std::uint8_t* from, Index count) {
     else
         return reinterpret_cast<VectorMask<T>>(_mm512_cvtepu8_epi64(bytes));
 #else
-    std::uint8_t bytes[vector_lanes<T>] = {};
-    std::memcpy(bytes, from, static_cast<std::size_t>(count));
-    return load_bytes<T>(bytes);
+    VectorMask<T> v;
+    for (Index lane = 0; lane < vector_lanes<T>; ++lane) v[lane] = lane < count ? from[lane] : 0;
+    return v;
 #endif
 }
 
