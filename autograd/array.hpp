@@ -22,7 +22,7 @@ class Deferred;
 
 /// A shared, contiguous, row-major array of float32 or float64 in pooled storage: one pointer, one block that holds
 /// reference count, shape and elements. Treated as immutable once shared; copies share the block. What element-wise operations
-/// make of large arrays is computed when it is read first (deferred.hpp), which nothing but the clock can tell.
+/// make of large arrays is computed when it is read first (deferred.hpp), from operands that it holds until then.
 class Array {
 public:
     /// No array at all: only assignment and the test for emptiness are allowed.
@@ -71,8 +71,8 @@ public:
         return block().references.count() * (owner ? owner->references.count() : 1);
     }
 
-    /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted. A pointer is good until the
-    /// next operation: what is written through it later may be seen by results that wait, and updates in place not through it.
+    /// The elements; T must be the C++ type of dtype(), which only kernels may take for granted. Ask
+    /// for the pointer again after an operation: results that wait do not know of what is written through an older one.
     template <class T>
     [[gnu::always_inline]] const T* data() const {
         return static_cast<const T*>(elements());

@@ -84,8 +84,8 @@ void Deferred::fulfil(const Array& made, Turn& turn) {
     Array::Block* const from = made.block_->owner.load(std::memory_order_relaxed);
     Array::Block* const owner = from ? from : made.block_;
     owner->references.add();
-    block_->owner.store(owner,
-                        std::memory_order_release);  // whoever holds the array may ask meanwhile whether it is unique
+    // Released: whoever holds the array may ask meanwhile whether it is unique.
+    block_->owner.store(owner, std::memory_order_release);
     unlink();
     older_ = std::exchange(turn.done_, this);
     // Last: who sees the elements may have everything else destroyed.

@@ -21,9 +21,7 @@ public:
     static constexpr Index most_waiting = 32;  ///< for one result
 
     /// Whether a pass with so large a result gains by waiting: else the arrays of a chain stay in a core's own caches anyway.
-    static bool is_worthwhile(Index size, DType dtype) {
-        return size >= 1 << 15 && size * static_cast<Index>(size_of(dtype)) >= 1 << 18;
-    }
+    static bool is_worthwhile(Index size, DType dtype) { return size * static_cast<Index>(size_of(dtype)) >= 1 << 18; }
 
     /// f of operands that have `size` elements or one.
     template <class F, class... Arrays>

@@ -216,20 +216,21 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
     const bool a_broadcasts = a.shape() != shape, b_broadcasts = b.shape() != shape;
 
     Array y;
-    const Array *from_a = &a.array(), *from_b = &b.array();
-    const auto given = [](Operand& x, bool kept) {
-        return x.owns() && !kept ? std::move(x).array() : x.variable().array();
-    };
-    const bool waits = may_wait(shape, *from_a, *from_b);
-    if (waits)
+    if (may_wait(shape, a.array(), b.array())) {
+        const auto given = [](Operand& x, bool kept) {
+            return x.owns() && !kept ? std::move(x).array() : x.variable().array();
+        };
         y = kernels::map_later(shape, f, given(left, keeps_a), given(right, keeps_b));
-    else if (left.owns() && !keeps_a && !a_broadcasts && from_a->unique())
-        from_a = &(y = std::move(left).array());
-    else if (right.owns() && !keeps_b && !b_broadcasts && from_b->unique())
-        from_b = &(y = std::move(right).array());
-    else
-        y = Array::uninitialized(shape, a.dtype());
-    if (!waits) kernels::map_into(y, f, *from_a, *from_b);
+    } else {
+        const Array *from_a = &a.array(), *from_b = &b.array();
+        if (left.owns() && !keeps_a && !a_broadcasts && from_a->unique())
+            from_a = &(y = std::move(left).array());
+        else if (right.owns() && !keeps_b && !b_broadcasts && from_b->unique())
+            from_b = &(y = std::move(right).array());
+        else
+            y = Array::uninitialized(shape, a.dtype());
+        kernels::map_into(y, f, *from_a, *from_b);
+    }
 
     if (!to_a && !to_b) return Variable(std::move(y));
     auto da = detail::last_use(std::move(left), keeps_a, detail::summed<0>(std::move(rule_a), a_broadcasts));
