@@ -41,18 +41,19 @@ struct Add {
     }
 };
 
-/// y = A x for rows that lie in memory as such: as many at a time as a vector has lanes, so that their sums over the lanes
-/// are folded together.
+/// y = A x for rows that lie in memory as such. The sums of as many as a vector has lanes are folded together; they are read
+/// eight at a time, for all of them may fall into one set of the first cache.
 template <class T>
 void by_rows(Index m, Index k, const T* a, Index stride, const T* x, T* y, Index y_stride, bool accumulate) {
-    constexpr Index lanes = vector_lanes<T>;
+    constexpr Index lanes = vector_lanes<T>, height = std::min<Index>(lanes, 8);
     alignas(64) Vector<T> sums[lanes] = {};
     Batch<T> batches[lanes];
     alignas(64) T dots[lanes];
     for (Index row = 0; row < m; row += lanes) {
         const Index count = std::min(lanes, m - row);
         if (count == lanes)
-            dot_rows<T, lanes, 1>(k, a + row * stride, stride, x, sums);
+            for (Index i = 0; i < lanes; i += height)
+                dot_rows<T, height, 1>(k, a + (row + i) * stride, stride, x, sums + i);
         else
             for (Index i = 0; i < count; ++i) dot_rows<T, 1, 8>(k, a + (row + i) * stride, stride, x, sums + i);
         for (Index i = 0; i < lanes; ++i) batches[i] = as_batch<T>(sums[i]);
