@@ -85,6 +85,11 @@ public:
         return static_cast<T*>(here);
     }
 
+    /// Whether the elements are deferred as yet.
+    bool waits() const {
+        return deferred_arrays.load(std::memory_order_relaxed) > 0 &&
+               !block().elements.load(std::memory_order_relaxed);
+    }
     /// Computes the elements now, if they are deferred: for what lasts, lest it holds on to what they are computed from.
     void evaluate() const { elements(); }
 

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include <xtape/autograd/storage.hpp>
+
 namespace xtape {
 
 /// All that are deferred. Never destroyed, for arrays may outlive every static object.
@@ -18,15 +20,12 @@ struct Deferred::List {
     }
 };
 
-Deferred::Turn::Turn() { close(); }
+Deferred::Turn::Turn() { List::all().mutex.lock(); }
 
 Deferred::Turn::~Turn() {
-    open();
+    List::all().mutex.unlock();
     while (done_) delete std::exchange(done_, done_->older_);
 }
-
-void Deferred::Turn::open() { List::all().mutex.unlock(); }
-void Deferred::Turn::close() { List::all().mutex.lock(); }
 
 void Deferred::Turn::wait() {
     std::unique_lock lock(List::all().mutex, std::adopt_lock);
@@ -34,7 +33,25 @@ void Deferred::Turn::wait() {
     lock.release();
 }
 
-void Deferred::Turn::tell() { List::all().changed.notify_all(); }
+Deferred::Busy::Busy(Deferred* const* those, std::size_t count, Turn&) : those_(those), count_(count) {
+    set(true);
+    List::all().mutex.unlock();
+}
+
+Deferred::Busy::~Busy() {
+    List::all().mutex.lock();
+    set(false);
+    List::all().changed.notify_all();
+}
+
+void Deferred::Busy::set(bool busy) {
+    for (std::size_t k = 0; k < count_; ++k) those_[k]->busy_ = busy;
+}
+
+void* Deferred::operator new(std::size_t bytes) { return storage::allocate(bytes); }
+void Deferred::operator delete(void* memory, std::size_t bytes) noexcept { storage::deallocate(memory, bytes); }
+
+Deferred* Deferred::newest() { return List::all().newest; }
 
 Deferred* Deferred::of(const Array& array) {
     return array.block_->elements.load(std::memory_order_relaxed) ? nullptr : array.block_->how;
@@ -51,6 +68,30 @@ void Deferred::defer(Array::Block* block, std::unique_ptr<Deferred> how) {
     (list.newest ? list.newest->newer_ : list.oldest) = how.get();
     list.newest = block->how = how.release();
     Array::deferred_arrays.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Counts what waits for it; has operands computed if that is too much.
+void Deferred::prepare(Turn& turn) {
+    for (;;) {
+        Deferred* longest = nullptr;
+        passes_ = 1;
+        for (std::size_t k = 0; k < operand_count_; ++k)
+            if (Deferred* const operand = waiting(k)) {
+                passes_ += operand->passes_;
+                if (!longest || operand->passes_ > longest->passes_) longest = operand;
+            }
+        if (!longest || (passes_ <= most_waiting && !holds_too_much())) return;
+        longest->evaluate(turn);
+    }
+}
+
+/// Whether computing the array would read these elements.
+bool Deferred::reads(const void* elements) const {
+    for (std::size_t k = 0; k < operand_count_; ++k) {
+        const Deferred* const before = waiting(k);
+        if (before ? before->reads(elements) : operands_[k].data<std::byte>() == elements) return true;
+    }
+    return false;
 }
 
 void* Deferred::evaluate(Array::Block* block) {
@@ -74,7 +115,7 @@ void Deferred::evaluate_readers(const void* elements) {
 void Deferred::give_up(Array::Block* block) noexcept {
     Turn turn;
     const auto waits = [block] { return !block->elements.load(std::memory_order_relaxed) && block->how; };
-    while (waits() && block->how->busy) turn.wait();
+    while (waits() && block->how->busy_) turn.wait();
     if (!waits()) return;
     block->how->unlink();
     block->how->older_ = std::exchange(turn.done_, block->how);

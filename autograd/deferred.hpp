@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include <xtape/autograd/array.hpp>
 
@@ -11,31 +14,54 @@ namespace xtape {
 /// those that read it are computed. One lock guards all of them; it is open while elements are computed.
 class Deferred {
 public:
-    Deferred() = default;
-    virtual ~Deferred() = default;
+    static constexpr std::size_t most_operands = 3;
+    static constexpr Index most_waiting = 32;  ///< for one array
+
     Deferred(const Deferred&) = delete;
     Deferred& operator=(const Deferred&) = delete;
+    virtual ~Deferred() = default;
 
-protected:
     /// The lock, held by this thread.
     class Turn;
+    /// What this thread computes, with the lock open.
+    class Busy;
 
-    /// Called once, before the array exists: the moment to compute operands, if too much waits already.
-    virtual void prepare(Turn& turn) = 0;
-    /// Computes the array's elements and fulfils it, and whatever else it has computed on the way. Or waits until another thread
-    /// has computed something: then this may be gone.
-    virtual void evaluate(Turn& turn) = 0;
-    /// Whether computing the array would read these elements.
-    virtual bool reads(const void* elements) const = 0;
+    static void* operator new(std::size_t bytes);
+    static void operator delete(void* memory, std::size_t bytes) noexcept;
 
     /// How this array will be computed; null when it has its elements.
     static Deferred* of(const Array& array);
+
+    /// Computes the array's elements and fulfils it, and whatever else it has computed on the way. Or goes a step towards that,
+    /// as computing an operand or waiting for another thread: then this may be gone.
+    virtual void evaluate(Turn& turn) = 0;
+
+    const Array& operand(std::size_t k) const { return operands_[k]; }
+    std::size_t operand_count() const { return operand_count_; }
+    /// How operand k will be computed; null when it has its elements.
+    Deferred* waiting(std::size_t k) const { return of(operands_[k]); }
+    /// What waits for this array and this itself, repetitions counted.
+    Index passes() const { return passes_; }
+    /// Whether another thread computes it, or with it.
+    bool is_busy() const { return busy_; }
+    /// All that are deferred, the newest first.
+    static Deferred* newest();
+    Deferred* older() const { return older_; }
+
+protected:
+    /// Will compute the array from these, and holds them.
+    template <class... Arrays>
+    explicit Deferred(Arrays... operands) : operands_{std::move(operands)...}, operand_count_(sizeof...(Arrays)) {
+        static_assert(sizeof...(Arrays) <= most_operands);
+    }
+
+    /// Whether it would hold so many arrays that one of its operands had better be computed at once.
+    virtual bool holds_too_much() const { return false; }
+
     /// How many hold the array, operands of others that are deferred among them.
     std::uint32_t holders() const { return block_->references.count(); }
     /// Gives the array its elements, those of `made`.
     void fulfil(const Array& made, Turn& turn);
-
-    bool busy = false;  ///< a thread computes it, or with it
 
 private:
     friend class Array;
@@ -45,8 +71,14 @@ private:
     static void* evaluate(Array::Block* block);
     static void evaluate_readers(const void* elements);
     static void give_up(Array::Block* block) noexcept;
+    void prepare(Turn& turn);
+    bool reads(const void* elements) const;
     void unlink() noexcept;
 
+    std::array<Array, most_operands> operands_;
+    std::size_t operand_count_;
+    Index passes_ = 1;
+    bool busy_ = false;
     Array::Block* block_ = nullptr;
     Deferred *older_ = nullptr, *newer_ = nullptr;  ///< in the list of all; `older_` also among those done
 };
@@ -59,16 +91,27 @@ public:
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
-    void open();
-    void close();
     /// Until another thread is no longer busy with something.
     void wait();
-    /// Something is no longer busy.
-    void tell();
 
 private:
     friend class Deferred;
     Deferred* done_ = nullptr;
+};
+
+class Deferred::Busy {
+public:
+    Busy(Deferred* const* those, std::size_t count, Turn& turn);
+    /// Closes the lock again.
+    ~Busy();
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+private:
+    void set(bool busy);
+
+    Deferred* const* those_;
+    std::size_t count_;
 };
 
 }  // namespace xtape

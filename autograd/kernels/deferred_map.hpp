@@ -17,29 +17,30 @@ namespace xtape::kernels {
 /// A pass that waits.
 class DeferredMap final : public Deferred {
 public:
-    static constexpr std::size_t most_operands = 3;
-    static constexpr Index most_waiting = 32;  ///< for one result
-
     /// Whether a pass with so large a result gains by waiting: else the arrays of a chain stay in a core's own caches anyway.
     static bool is_worthwhile(Index size, DType dtype) { return size * static_cast<Index>(size_of(dtype)) >= 1 << 18; }
 
     /// f of operands that have `size` elements or one.
     template <class F, class... Arrays>
     DeferredMap(Index size, const F& f, Arrays... operands)
-        : size_(size), count_(sizeof...(Arrays)), operands_{std::move(operands)...}, dtype_(operands_[0].dtype()) {
-        static_assert(sizeof...(Arrays) <= most_operands && sizeof(F) <= sizeof function_);
+        : Deferred(std::move(operands)...), size_(size), dtype_(operand(0).dtype()) {
+        static_assert(sizeof(F) <= sizeof function_);
         static_assert(std::is_trivially_copyable_v<F>, "it is copied, and outlives whoever calls");
         new (function_) F(f);
         pass_ =
             dispatch(dtype_, [](auto tag) { return pass_of<decltype(tag), F>(std::index_sequence_for<Arrays...>()); });
     }
+    /// x w for a matrix x and a column w: an element for each row of x.
+    DeferredMap(const Array& x, const Array& w);
 
-    static void* operator new(std::size_t bytes);
-    static void operator delete(void* memory, std::size_t bytes) noexcept;
+    /// How the array will be computed, where that is by a pass of this size; else null.
+    static DeferredMap* of(const Array& array, Index size);
+    Index size() const { return size_; }
+    /// Whether the array waits, element by element, for a product with a column; of this matrix if one is given.
+    static bool waits_for_product(const Array& array, const Array* matrix = nullptr);
 
 private:
-    struct Step;
-    class Plan;
+    friend class DeferredPlan;
     class Burden;
 
     /// out = f(in...), for n elements of each.
@@ -53,22 +54,15 @@ private:
         };
     }
 
-    void prepare(Turn& turn) override;
     void evaluate(Turn& turn) override;
-    bool reads(const void* elements) const override;
-
-    /// The operand, where it waits itself; else null.
-    DeferredMap* waiting(std::size_t operand) const;
-    void pass(const Step& step, Index offset, std::byte* memory, Index n) const;
+    bool holds_too_much() const override;
+    bool waits_for_product(const Array* matrix) const;
 
     Index size_;
-    std::size_t count_;
-    Array operands_[most_operands];
     DType dtype_;
+    Index row_ = 0;  ///< of a product: elements of x in a row
     Pass pass_;
     alignas(std::max_align_t) std::byte function_[32];
-    Index passes_ = 1;      ///< what waits for this array and this itself, repetitions counted
-    Step* step_ = nullptr;  ///< its place while a plan is made
 };
 
 /// f over operands of one dtype that have all elements of `shape` or one, when the result is read. f is copied and must refer to

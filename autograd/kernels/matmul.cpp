@@ -54,7 +54,7 @@ struct Cut {
         const Index most_rows = std::max<Index>(1, m / lowest), most_columns = divide_up(n, narrowest);
         columns = Pieces(n, std::clamp(divide_up(wanted, most_rows), divide_up(n, 512), most_columns), narrowest);
         rows =
-            Pieces(m, std::clamp(divide_up(wanted, columns.count()), divide_up(m, 1008), most_rows), n == 1 ? 4 : 12);
+            Pieces(m, std::clamp(divide_up(wanted, columns.count()), divide_up(m, 1008), most_rows), n == 1 ? 16 : 12);
 
         const Index blocks = rows.count() * columns.count();
         if (batches == 1 && blocks < enough && k >= 2 * least_depth)
@@ -99,6 +99,16 @@ void finish(Index rows, Index columns, T* c, Index stride, const T* bias, bool r
         if (const Index left = columns - j; left > 0)
             store_vector(c + j, finished(load_vector(c + j, left), load_vector(bias + j, left)), left);
     }
+}
+
+/// c = the rows added up in their order.
+template <class T>
+void add_up(const T* rows, Index count, Index size, T* c) {
+    parallel_for(size, 16384, [&](Index begin, Index end) {
+        std::copy(rows + begin, rows + end, c + begin);
+        for (Index row = 1; row < count; ++row)
+            for (Index i = begin; i < end; ++i) c[i] += rows[row * size + i];
+    });
 }
 
 /// One matrix product of a batch.
@@ -149,11 +159,7 @@ struct Product {
                 partial_block(cut, task % cut.blocks(), piece, partials + piece * size);
             }
         });
-        parallel_for(size, 16384, [&](Index begin, Index end) {
-            std::copy(partials + begin, partials + end, c + begin);
-            for (Index piece = 1; piece < pieces; ++piece)
-                for (Index i = begin; i < end; ++i) c[i] += partials[piece * size + i];
-        });
+        add_up(partials, pieces, size, c);
         if (bias) finish(m, n, c, n, bias, relu);
     }
 };
@@ -245,6 +251,18 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
         });
     });
     return c;
+}
+
+Index rows_of_piece(Index m, Index k) {
+    const Cut product(m, 1, k, false, false, 1), gradient(k, 1, m, true, false, 1);
+    return product.blocks() > 1 && product.depth.count() == 1 && gradient.depth.count() > 1 ? gradient.depth.piece : 0;
+}
+
+void sum_of_partials(const Array& rows, Array& sum) {
+    dispatch(sum.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        add_up(rows.data<T>(), rows.shape()[0], rows.shape()[1], sum.mutable_data<T>());
+    });
 }
 
 }  // namespace xtape::kernels

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/kernels/deferred_product.hpp>
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/reduce.hpp>
 #include <xtape/autograd/kernels/sigmoid_layer.hpp>
@@ -18,11 +19,23 @@ namespace xtape {
 
 namespace {
 
+/// X W where its gradient in W is likely to be asked for, so that both may be computed together; else no array.
+Array product_before_gradient(const Variable& x, const Variable& w) {
+    if (!recording() || !w.requires_grad() || detail::looked_at()) return {};
+    return kernels::product_later(x.array(), w.array());
+}
+
+Array product_of(const Variable& a, bool trans_a, const Variable& b, bool trans_b) {
+    Array later;
+    if (!trans_b) later = trans_a ? kernels::gradient_later(a.array(), b.array()) : product_before_gradient(a, b);
+    return later ? later : kernels::matmul(a.array(), trans_a, b.array(), trans_b);
+}
+
 /// C = op(A) op(B) over the last two axes, batch axes broadcast. Its gradients are again such products with other
 /// flags, so that nothing is ever transposed in memory:
 /// dA = G op(B)^T, transposed when A is;  dB = op(A)^T G, transposed when B is.
 Variable product(const char* op, const Variable& a, bool trans_a, const Variable& b, bool trans_b, Where where) {
-    Array y = kernels::matmul(a.array(), trans_a, b.array(), trans_b);
+    Array y = product_of(a, trans_a, b, trans_b);
     if (!recording() || !(a.requires_grad() || b.requires_grad())) return Variable(std::move(y));
     auto da =
         keeping(as_argument(a, b.requires_grad()), [op, trans_a, trans_b, where](const Variable& g, Arguments in) {
@@ -124,7 +137,11 @@ Variable affine(Variable x, Variable w, Variable bias, Then then, Where where) {
         return kernels::matmul(x.array(), false, w.array(), false, epilogue);
     };
     Variable y;
-    if (then == Then::sigmoid && kernels::is_small_layer(x.shape()[0], w.shape()[1])) {
+    if (Array later = then == Then::nothing ? product_before_gradient(x, w) : Array()) {
+        const Shape column = later.shape();
+        y = Variable(result_of(
+            column, [](auto u, auto v) { return u + v; }, std::move(later), bias.array()));
+    } else if (then == Then::sigmoid && kernels::is_small_layer(x.shape()[0], w.shape()[1])) {
         Array s = product_and({});
         kernels::add_and_sigmoid(s, bias.array());
         y = Variable(std::move(s));

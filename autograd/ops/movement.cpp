@@ -116,8 +116,9 @@ Variable sum_to(Variable x, const Shape& shape, Where where) {
     for (Index axis = 0; axis < x.rank(); ++axis)
         if (axis < added || (shape[axis - added] == 1 && x.shape()[axis] != 1)) summed.push_back(axis);
     auto dx = on(x, [large = x.shape(), where](const Variable& g) { return broadcast_to(g, large, where); });
-    return record("sum_to", where, kernels::reduce_sum(std::move(x).array(), summed, false).reshaped(shape),
-                  std::move(dx));
+    Array y = kernels::reduce_sum(std::move(x).array(), summed, added == 0);
+    if (y.shape() != shape) y = y.reshaped(shape);
+    return record("sum_to", where, std::move(y), std::move(dx));
 }
 
 Variable flip(Variable x, Axes axes, Where where) {

@@ -1,0 +1,36 @@
+#include <xtape/autograd/kernels/deferred_product.hpp>
+
+#include <xtape/autograd/kernels/deferred_map.hpp>
+#include <xtape/autograd/kernels/gemm.hpp>
+
+namespace xtape::kernels {
+
+void DeferredGradient::evaluate(Turn& turn) {
+    if (is_busy()) return turn.wait();
+    for (std::size_t k : {1, 0})
+        if (Deferred* const before = waiting(k))
+            return before->evaluate(turn);  // this too, if both can be done together
+    Array made;
+    {
+        Deferred* const self = this;
+        const Busy busy(&self, 1, turn);
+        made = matmul(matrix(), true, factor(), false);
+    }
+    fulfil(made, turn);
+}
+
+Array product_later(const Array& x, const Array& w) {
+    if (x.rank() != 2 || w.rank() != 2 || w.shape()[1] != 1) return {};
+    const Index rows = x.shape()[0], columns = x.shape()[1];
+    const bool is_far = dispatch(x.dtype(), [&](auto tag) { return exceeds_near_caches<decltype(tag)>(x.size()); });
+    if (!is_far || rows_of_piece(rows, columns) == 0) return {};
+    return Array::deferred({rows, 1}, x.dtype(), std::make_unique<DeferredMap>(x, w));
+}
+
+Array gradient_later(const Array& x, const Array& d) {
+    if (x.rank() != 2 || d.rank() != 2 || d.shape()[1] != 1) return {};
+    if (!DeferredMap::waits_for_product(d, &x)) return {};
+    return Array::deferred({x.shape()[1], 1}, x.dtype(), std::make_unique<DeferredGradient>(x, d));
+}
+
+}  // namespace xtape::kernels

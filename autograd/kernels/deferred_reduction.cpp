@@ -1,0 +1,39 @@
+#include <xtape/autograd/kernels/deferred_reduction.hpp>
+
+#include <xtape/autograd/kernels/deferred_map.hpp>
+
+namespace xtape::kernels {
+
+namespace {
+
+class DeferredReduction final : public Deferred {
+public:
+    DeferredReduction(ReductionFunction reduction, const Array& x, const Shape& axes)
+        : Deferred(x), reduction_(reduction), axes_(axes) {}
+
+private:
+    void evaluate(Turn& turn) override {
+        if (is_busy()) return turn.wait();
+        if (Deferred* const before = waiting(0)) return before->evaluate(turn);
+        Array made;
+        {
+            Deferred* const self = this;
+            const Busy busy(&self, 1, turn);
+            made = reduction_(operand(0), axes_, false);
+        }
+        fulfil(made, turn);
+    }
+
+    ReductionFunction reduction_;
+    Shape axes_;
+};
+
+}  // namespace
+
+Array reduce_later(ReductionFunction reduction, const Array& x, const Shape& axes, bool keepdims) {
+    if (!DeferredMap::waits_for_product(x)) return {};
+    return Array::deferred(shapes::reduced(x.shape(), axes, keepdims), x.dtype(),
+                           std::make_unique<DeferredReduction>(reduction, x, axes));
+}
+
+}  // namespace xtape::kernels
