@@ -21,8 +21,8 @@ namespace xtape {
 class Deferred;
 
 /// A shared, contiguous, row-major array of float32 or float64 in pooled storage: one pointer, one block that holds
-/// reference count, shape and elements. Treated as immutable once shared; copies share the block. What element-wise operations
-/// make of large arrays is computed when it is read first (deferred.hpp), from operands that it holds until then.
+/// reference count, shape and elements. Treated as immutable once shared; copies share the block. What some
+/// operations make of large arrays is computed when it is read first (deferred.hpp), from operands that it holds until then.
 class Array {
 public:
     /// No array at all: only assignment and the test for emptiness are allowed.
@@ -86,10 +86,7 @@ public:
     }
 
     /// Whether the elements are deferred as yet.
-    bool waits() const {
-        return deferred_arrays.load(std::memory_order_relaxed) > 0 &&
-               !block().elements.load(std::memory_order_relaxed);
-    }
+    bool waits() const { return !block().elements.load(std::memory_order_relaxed); }
     /// Computes the elements now, if they are deferred: for what lasts, lest it holds on to what they are computed from.
     void evaluate() const { elements(); }
 

@@ -101,14 +101,12 @@ void* Deferred::evaluate(Array::Block* block) {
 }
 
 void Deferred::evaluate_readers(const void* elements) {
-    Turn turn;
-    for (auto* reader = List::all().newest; reader;) {  // the newest first: older ones may be needed by it alone
-        if (reader->reads(elements)) {
-            reader->evaluate(turn);
-            reader = List::all().newest;
-        } else {
-            reader = reader->older_;
-        }
+    for (;;) {
+        Turn turn;  // for each: what only the one before needed is gone when it ends
+        Deferred* reader = List::all().newest;
+        while (reader && !reader->reads(elements)) reader = reader->older_;
+        if (!reader) return;
+        reader->evaluate(turn);
     }
 }
 

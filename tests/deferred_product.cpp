@@ -9,6 +9,7 @@
 #include <tbb/task_arena.h>
 
 #include <xtape/autograd/kernels/deferred_product.hpp>
+#include <xtape/autograd/kernels/deferred_reduction.hpp>
 #include <xtape/autograd/kernels/reduce.hpp>
 #include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/ops.hpp>
@@ -143,7 +144,7 @@ BOOST_AUTO_TEST_CASE(whoever_is_read_first_the_gradient_is_made_in_the_same_pass
     BOOST_REQUIRE(z);
     const Variable d = tanh(Variable(z));
     const Array gradient = kernels::gradient_later(x, d.array());
-    const Array sum = kernels::reduce_sum(d.array(), {0}, false);
+    const Array sum = kernels::reduce_later(kernels::reduce_sum, d.array(), {0}, false);
     BOOST_TEST((z.waits() && d.array().waits() && gradient.waits() && sum.waits()));
     sum.evaluate();
     BOOST_TEST((!z.waits() && !d.array().waits() && !gradient.waits()));
@@ -171,8 +172,10 @@ BOOST_AUTO_TEST_CASE(nothing_waits_where_no_gradient_will_be_asked_for) {
         const NoGrad constant;
         BOOST_TEST(!matmul(x, w).array().waits());
     }
+    const Variable z = matmul(x, w);
     const KeepOutputs keeping;
     BOOST_TEST(!matmul(x, w).array().waits());
+    BOOST_TEST(!mean(z).array().waits());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_written_later_changes_no_result) {
@@ -203,6 +206,45 @@ BOOST_AUTO_TEST_CASE(a_number_that_waits_is_used_like_any_other) {
     BOOST_TEST((f() == at_once(f)));
 }
 
+BOOST_AUTO_TEST_CASE(a_product_whose_column_waits) {
+    check_bits([](DType dtype) -> Outcome {
+        const Variable x(numbers(1, {2048, 2048}, dtype));
+        const Parameter w(numbers(3, {2048, 1}, dtype));
+        const Variable inner = matmul(x, w), twice = matmul(x, inner), y = matmul(x, tanh(inner)) + twice;
+        return {elements(grad(sum(y), w).array()), elements(y.array())};
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_gradient_that_needs_the_product_before) {
+    check_bits([](DType dtype) -> Outcome {
+        const Variable x(numbers(1, {rows, columns}, dtype)), y(labels(dtype));
+        const Parameter w(numbers(3, {columns, 1}, dtype)), other(numbers(5, {columns, 1}, dtype));
+        const Variable z = matmul(x, w), a = sigmoid(z + 0.5 * mean(matmul(x, other)));
+        return {elements(grad(mean(square(z - mean(z).detach())), w).array()),
+                elements(grad(mean(square(z - y) * abs(mean(z).detach())), w).array()),
+                elements(grad(-mean(y * log(a)), w).array())};
+    });
+}
+
+BOOST_AUTO_TEST_CASE(sums_of_single_elements_share_them) {
+    const Variable x(numbers(1, {rows, columns}));
+    const Parameter w(numbers(3, {columns, 1}));
+    const auto f = [&]() -> Outcome {
+        const Variable z = matmul(x, w), doubled = reshape(sum(z, {1}), {rows, 1}) * 2.0;
+        return {elements(doubled.array()), elements(z.array())};
+    };
+    BOOST_TEST((f() == at_once(f)));
+}
+
+BOOST_AUTO_TEST_CASE(unread_results_hold_few_matrices) {
+    const Parameter w(numbers(3, {columns, 1}));
+    std::vector<Variable> unread;
+    const std::size_t before = storage::stats().live_bytes;
+    for (std::uint64_t batch = 0; batch < 12; ++batch)
+        unread.push_back(matmul(Variable(numbers(batch, {rows, columns})), w).detach());
+    BOOST_TEST((storage::stats().live_bytes - before) / (rows * columns * 4) <= 4U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_dropped_unread_leaves_nothing) {
     const Array x = numbers(1, {rows, columns});
     Parameter w(numbers(3, {columns, 1}));
@@ -226,7 +268,7 @@ BOOST_AUTO_TEST_CASE(several_threads_read_and_drop_what_waits_for_one_product) {
         round.product = kernels::product_later(x, w);
         round.factor = sin(Variable(round.product)).array();
         round.gradient = kernels::gradient_later(x, round.factor);
-        round.sum = kernels::reduce_sum(round.factor, {0}, false);
+        round.sum = kernels::reduce_later(kernels::reduce_sum, round.factor, {0}, false);
         return round;
     };
     const Round alone = begin();

@@ -30,14 +30,30 @@ bool DeferredMap::waits_for_product(const Array& array, const Array* matrix) {
     if (!array.waits()) return false;
     const Turn turn;
     const DeferredMap* const how = of(array, array.size());
-    return how && how->waits_for_product(matrix);
+    return how && how->has_product(matrix);
 }
 
-bool DeferredMap::waits_for_product(const Array* matrix) const {
+void DeferredMap::limit_products() {
+    constexpr int most = 4;
+    for (;;) {
+        Turn turn;
+        Deferred* oldest = nullptr;
+        int count = 0;
+        for (Deferred* each = newest(); each; each = each->older())
+            if (const auto* const map = dynamic_cast<DeferredMap*>(each); map && map->row_ > 0) {
+                oldest = each;
+                ++count;
+            }
+        if (count < most) return;
+        oldest->evaluate(turn);
+    }
+}
+
+bool DeferredMap::has_product(const Array* matrix) const {
     if (row_ > 0) return !matrix || operand(0).identity() == matrix->identity();
     for (std::size_t k = 0; k < operand_count(); ++k)
         if (const DeferredMap* const before = of(operand(k), size_))
-            if (before->waits_for_product(matrix)) return true;
+            if (before->has_product(matrix)) return true;
     return false;
 }
 
@@ -69,7 +85,7 @@ private:
 };
 
 /// Beside the matrix of a product all this is little.
-bool DeferredMap::holds_too_much() const { return Burden::of(*this) > Burden::most && !waits_for_product(nullptr); }
+bool DeferredMap::holds_too_much() const { return Burden::of(*this) > Burden::most && !has_product(nullptr); }
 
 void DeferredMap::evaluate(Turn& turn) {
     Deferred* before;

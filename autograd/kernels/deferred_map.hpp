@@ -35,9 +35,10 @@ public:
 
     /// How the array will be computed, where that is by a pass of this size; else null.
     static DeferredMap* of(const Array& array, Index size);
-    Index size() const { return size_; }
     /// Whether the array waits, element by element, for a product with a column; of this matrix if one is given.
     static bool waits_for_product(const Array& array, const Array* matrix = nullptr);
+    /// Computes the oldest of products that wait, as long as there are so many that they hold too many matrices.
+    static void limit_products();
 
 private:
     friend class DeferredPlan;
@@ -56,7 +57,7 @@ private:
 
     void evaluate(Turn& turn) override;
     bool holds_too_much() const override;
-    bool waits_for_product(const Array* matrix) const;
+    bool has_product(const Array* matrix) const;
 
     Index size_;
     DType dtype_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <xtape/autograd/kernels/gemm.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
 namespace xtape::kernels {
@@ -19,15 +20,16 @@ DeferredPlan::Step* DeferredPlan::find(const Deferred* map) {
 
 DeferredPlan::Step& DeferredPlan::gather(DeferredMap& map) {
     Step* from[most_operands] = {};
-    for (std::size_t k = 0; k < map.operand_count(); ++k)
-        if (DeferredMap* const operand = DeferredMap::of(map.operand(k), size_)) {
-            Step* const before = find(operand);
-            from[k] = before ? before : &gather(*operand);
-            ++from[k]->readers;
-        }
-    if (map.row_ > 0) {
+    if (map.row_ > 0) {  // it needs all of both operands before its first row
         if (row_bytes_ == 0) grain_ = rows_of_piece(size_, map.row_);
         row_bytes_ += map.row_ * element_bytes();
+    } else {
+        for (std::size_t k = 0; k < map.operand_count(); ++k)
+            if (DeferredMap* const operand = DeferredMap::of(map.operand(k), size_)) {
+                Step* const before = find(operand);
+                from[k] = before ? before : &gather(*operand);
+                ++from[k]->readers;
+            }
     }
     Step& step = steps_[count_++];
     step.map = &map;
@@ -41,10 +43,11 @@ void DeferredPlan::gather_gradients() {
         auto* const how = dynamic_cast<DeferredGradient*>(each);
         if (!how) continue;
         DeferredMap* const factor = DeferredMap::of(how->factor(), size_);
+        if (!factor || how->waiting(0) || !is_ready(*factor)) continue;
         const bool is_of_product = std::any_of(begin(), end(), [&](const Step& step) {
             return step.map->row_ > 0 && step.map->operand(0).identity() == how->matrix().identity();
         });
-        if (!factor || !is_of_product || rows_of_piece(size_, how->matrix().shape()[1]) != grain_) continue;
+        if (!is_of_product || rows_of_piece(size_, how->matrix().shape()[1]) != grain_) continue;
         Step* from = find(factor);
         if (!from) {
             if (count_ + static_cast<std::size_t>(factor->passes()) > most_steps) continue;
@@ -55,13 +58,20 @@ void DeferredPlan::gather_gradients() {
     }
 }
 
+/// Whether it waits for nothing that a plan would have computed before. That might wait for this plan's result.
+bool DeferredPlan::is_ready(const DeferredMap& map) const {
+    for (std::size_t k = 0; k < map.operand_count(); ++k) {
+        const DeferredMap* const operand = map.row_ > 0 ? nullptr : DeferredMap::of(map.operand(k), size_);
+        if (operand ? !is_ready(*operand) : map.waiting(k) != nullptr) return false;
+    }
+    return true;
+}
+
 Deferred* DeferredPlan::before() const {
     for (const Step* step = begin(); step != end(); ++step)
         for (std::size_t k = 0; k < step->map->operand_count(); ++k)
             if (!step->from[k])
                 if (Deferred* const operand = step->map->waiting(k)) return operand;
-    for (std::size_t k = 0; k < gradient_count_; ++k)
-        if (Deferred* const matrix = gradients_[k].how->waiting(0)) return matrix;
     return nullptr;
 }
 
@@ -137,7 +147,7 @@ Place DeferredPlan::place_of_factor(const DeferredMap& product, std::size_t oper
 }
 
 void DeferredPlan::run() {
-    const detail::Manner manner = end()[-1].manner;
+    const detail::Manner manner = find(&result_)->manner;
     auto on_range = [&](Index first, Index last) {
         const Scratch<std::byte> memory(parts_.count() * Place::part_bytes);
         for (std::size_t k = 0; k < number_count_; ++k) repeat(numbers_[k], memory.data());
@@ -149,12 +159,20 @@ void DeferredPlan::run() {
             const Index n = std::min(piece, last - i);
             for (const Step* step = begin(); step != end(); ++step) pass(*step, i, n, memory.data());
             for (std::size_t k = 0; k < gradient_count_; ++k)
-                add_up(gradients_[k], first / grain_, i, n, i == first, memory.data());
+                add_rows(gradients_[k], first / grain_, i, n, i == first, memory.data());
         }
         if (manner.past_caches) finish_past_caches();
     };
     parallel_for(size_, grain_, on_range, manner.order);
-    for (std::size_t k = 0; k < gradient_count_; ++k) sum_of_partials(gradients_[k].partials, gradients_[k].made);
+    for (std::size_t k = 0; k < gradient_count_; ++k) sum_pieces(gradients_[k]);
+}
+
+void DeferredPlan::sum_pieces(Gradient& gradient) {
+    dispatch(gradient.made.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        const Array& partials = gradient.partials;
+        sum_parts(partials.data<T>(), partials.shape()[0], partials.shape()[1], gradient.made.mutable_data<T>());
+    });
 }
 
 /// As many as stay in a core's own caches until the gradients read them, so that rows are taken as a product by itself takes
@@ -180,8 +198,8 @@ void DeferredPlan::pass(const Step& step, Index first, Index n, std::byte* memor
 }
 
 /// Adds what n rows give to the sums of a piece.
-void DeferredPlan::add_up(const Gradient& gradient, Index piece, Index first, Index n, bool begins,
-                          std::byte* memory) const {
+void DeferredPlan::add_rows(const Gradient& gradient, Index piece, Index first, Index n, bool begins,
+                            std::byte* memory) const {
     dispatch(dtype_, [&](auto tag) {
         using T = decltype(tag);
         const Array& matrix = gradient.how->matrix();

@@ -88,15 +88,17 @@ private:
     Step* find(const Deferred* map);
     Step& gather(DeferredMap& map);
     void gather_gradients();
+    bool is_ready(const DeferredMap& map) const;
     void lay_out();
     Place place_of(Step& step);
     Place place_of(const Array& operand);
     Place place_of_factor(const DeferredMap& product, std::size_t operand) const;
     void run();
+    static void sum_pieces(Gradient& gradient);
     Index piece_of_rows() const;
     void repeat(const Number& number, std::byte* memory) const;
     void pass(const Step& step, Index first, Index n, std::byte* memory) const;
-    void add_up(const Gradient& gradient, Index piece, Index first, Index n, bool begins, std::byte* memory) const;
+    void add_rows(const Gradient& gradient, Index piece, Index first, Index n, bool begins, std::byte* memory) const;
 
     const DeferredMap& result_;
     Index size_;

@@ -24,6 +24,7 @@ Array product_later(const Array& x, const Array& w) {
     const Index rows = x.shape()[0], columns = x.shape()[1];
     const bool is_far = dispatch(x.dtype(), [&](auto tag) { return exceeds_near_caches<decltype(tag)>(x.size()); });
     if (!is_far || rows_of_piece(rows, columns) == 0) return {};
+    DeferredMap::limit_products();
     return Array::deferred({rows, 1}, x.dtype(), std::make_unique<DeferredMap>(x, w));
 }
 

@@ -32,8 +32,9 @@ private:
 
 Array reduce_later(ReductionFunction reduction, const Array& x, const Shape& axes, bool keepdims) {
     if (!DeferredMap::waits_for_product(x)) return {};
-    return Array::deferred(shapes::reduced(x.shape(), axes, keepdims), x.dtype(),
-                           std::make_unique<DeferredReduction>(reduction, x, axes));
+    const Shape shape = shapes::reduced(x.shape(), axes, keepdims);
+    if (shape.count() == x.size()) return {};  // the same elements
+    return Array::deferred(shape, x.dtype(), std::make_unique<DeferredReduction>(reduction, x, axes));
 }
 
 }  // namespace xtape::kernels

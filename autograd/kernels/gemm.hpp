@@ -31,11 +31,8 @@ void gemm(Index m, Index n, Index k, Factor<T> a, Factor<T> b, T* c, Index c_str
 /// follow from the shapes alone. An epilogue needs a bias.
 Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const Epilogue& epilogue = {});
 
-/// Where an m x k matrix times a column, and its transpose times one, are both cut along rows alone: the rows in a piece of
-/// the second one's sum, in whose order partial sums are added, a multiple of 64. Elsewhere 0.
+/// Where an m x k matrix times a column is cut along rows, and its transpose times a column too, as sums over pieces of them:
+/// the rows of a piece, a multiple of 64. Elsewhere 0.
 Index rows_of_piece(Index m, Index k);
-
-/// The sum of rows in their order, for as many elements as a row has.
-void sum_of_partials(const Array& rows, Array& sum);
 
 }  // namespace xtape::kernels

@@ -3,6 +3,7 @@
 
 #include <xtape/autograd/kernels/gemm.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
+#include <xtape/autograd/kernels/partial_sums.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/vector.hpp>
 #include <xtape/autograd/threads.hpp>
@@ -101,16 +102,6 @@ void finish(Index rows, Index columns, T* c, Index stride, const T* bias, bool r
     }
 }
 
-/// c = the rows added up in their order.
-template <class T>
-void add_up(const T* rows, Index count, Index size, T* c) {
-    parallel_for(size, 16384, [&](Index begin, Index end) {
-        std::copy(rows + begin, rows + end, c + begin);
-        for (Index row = 1; row < count; ++row)
-            for (Index i = begin; i < end; ++i) c[i] += rows[row * size + i];
-    });
-}
-
 /// One matrix product of a batch.
 template <class T>
 struct Product {
@@ -159,7 +150,7 @@ struct Product {
                 partial_block(cut, task % cut.blocks(), piece, partials + piece * size);
             }
         });
-        add_up(partials, pieces, size, c);
+        sum_parts(partials, pieces, size, c);
         if (bias) finish(m, n, c, n, bias, relu);
     }
 };
@@ -256,13 +247,6 @@ Array matmul(const Array& a, bool trans_a, const Array& b, bool trans_b, const E
 Index rows_of_piece(Index m, Index k) {
     const Cut product(m, 1, k, false, false, 1), gradient(k, 1, m, true, false, 1);
     return product.blocks() > 1 && product.depth.count() == 1 && gradient.depth.count() > 1 ? gradient.depth.piece : 0;
-}
-
-void sum_of_partials(const Array& rows, Array& sum) {
-    dispatch(sum.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        add_up(rows.data<T>(), rows.shape()[0], rows.shape()[1], sum.mutable_data<T>());
-    });
 }
 
 }  // namespace xtape::kernels

@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <xtape/autograd/kernels/deferred_reduction.hpp>
 #include <xtape/autograd/kernels/map.hpp>
 #include <xtape/autograd/kernels/reduction.hpp>
 
@@ -174,10 +173,7 @@ Array divided(Array y, Index count) {
 
 }  // namespace
 
-Array reduce_sum(const Array& x, const Shape& axes, bool keepdims) {
-    if (Array later = reduce_later(reduce_sum, x, axes, keepdims)) return later;
-    return reduce_plain<Add>(x, axes, keepdims);
-}
+Array reduce_sum(const Array& x, const Shape& axes, bool keepdims) { return reduce_plain<Add>(x, axes, keepdims); }
 
 Array sum_of_rows(const Array& x) {
     const Index rows = x.shape()[0], columns = x.shape()[1];
@@ -197,7 +193,6 @@ Array reduce_max(const Array& x, const Shape& axes, bool keepdims) { return redu
 Array reduce_min(const Array& x, const Shape& axes, bool keepdims) { return reduce_plain<Smaller>(x, axes, keepdims); }
 
 Array reduce_mean(const Array& x, const Shape& axes, bool keepdims) {
-    if (Array later = reduce_later(reduce_mean, x, axes, keepdims)) return later;
     return divided(reduce_sum(x, axes, keepdims), count_of(x, axes));
 }
 

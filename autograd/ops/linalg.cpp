@@ -11,6 +11,7 @@
 #include <xtape/autograd/ops.hpp>
 #include <xtape/autograd/ops/binary.hpp>
 #include <xtape/autograd/ops/recognise.hpp>
+#include <xtape/autograd/ops/reduced.hpp>
 #include <xtape/autograd/ops/relu.hpp>
 #include <xtape/autograd/ops/slopes.hpp>
 #include <xtape/autograd/tape.hpp>
@@ -27,7 +28,10 @@ Array product_before_gradient(const Variable& x, const Variable& w) {
 
 Array product_of(const Variable& a, bool trans_a, const Variable& b, bool trans_b) {
     Array later;
-    if (!trans_b) later = trans_a ? kernels::gradient_later(a.array(), b.array()) : product_before_gradient(a, b);
+    if (!trans_b && !trans_a)
+        later = product_before_gradient(a, b);
+    else if (!trans_b && b.array().waits() && !detail::looked_at())
+        later = kernels::gradient_later(a.array(), b.array());
     return later ? later : kernels::matmul(a.array(), trans_a, b.array(), trans_b);
 }
 
@@ -70,7 +74,9 @@ void require_vectors(const char* op, const Variable& a, const Variable& b, Where
 
 /// The gradient of a bias that was added to every row.
 Variable sum_of_rows(Variable g, Where where) {
-    return recording() ? sum(std::move(g), {0}, false, where) : Variable(kernels::sum_of_rows(g.array()));
+    if (recording()) return sum(std::move(g), {0}, false, where);
+    return Variable(g.shape()[1] == 1 ? reduced_array(kernels::reduce_sum, g.array(), {0}, false)
+                                      : kernels::sum_of_rows(g.array()));
 }
 
 /// sigmoid(X W + bias). What goes into the sigmoid is not kept, nor seen by anybody.

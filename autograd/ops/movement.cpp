@@ -6,6 +6,7 @@
 #include <xtape/autograd/kernels/movement.hpp>
 #include <xtape/autograd/kernels/reduce.hpp>
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/ops/reduced.hpp>
 #include <xtape/autograd/ops/regions.hpp>
 #include <xtape/autograd/tape.hpp>
 
@@ -116,7 +117,7 @@ Variable sum_to(Variable x, const Shape& shape, Where where) {
     for (Index axis = 0; axis < x.rank(); ++axis)
         if (axis < added || (shape[axis - added] == 1 && x.shape()[axis] != 1)) summed.push_back(axis);
     auto dx = on(x, [large = x.shape(), where](const Variable& g) { return broadcast_to(g, large, where); });
-    Array y = kernels::reduce_sum(std::move(x).array(), summed, added == 0);
+    Array y = reduced_array(kernels::reduce_sum, x.array(), summed, added == 0);
     if (y.shape() != shape) y = y.reshaped(shape);
     return record("sum_to", where, std::move(y), std::move(dx));
 }

@@ -9,6 +9,7 @@
 #include <xtape/autograd/kernels/reduce.hpp>
 #include <xtape/autograd/kernels/scan.hpp>
 #include <xtape/autograd/ops.hpp>
+#include <xtape/autograd/ops/reduced.hpp>
 #include <xtape/autograd/tape.hpp>
 
 namespace xtape {
@@ -79,13 +80,13 @@ IntArray positions(const char* op, Kernel kernel, const Variable& x, Index axis,
 Variable sum(Variable x, Axes axes, bool keepdims, Where where) {
     const Reduced reduced("sum", x, axes, where);
     auto dx = on(x, [reduced](const Variable& g) { return reduced.broadcast(g); });
-    return record("sum", where, kernels::reduce_sum(std::move(x).array(), reduced.axes, keepdims), std::move(dx));
+    return record("sum", where, reduced_array(kernels::reduce_sum, x.array(), reduced.axes, keepdims), std::move(dx));
 }
 
 Variable mean(Variable x, Axes axes, bool keepdims, Where where) {
     const Reduced reduced("mean", x, axes, where);
     auto dx = on(x, [reduced](const Variable& g) { return reduced.broadcast(g / reduced.count()); });
-    return record("mean", where, kernels::reduce_mean(std::move(x).array(), reduced.axes, keepdims), std::move(dx));
+    return record("mean", where, reduced_array(kernels::reduce_mean, x.array(), reduced.axes, keepdims), std::move(dx));
 }
 
 Variable max(Variable x, Axes axes, bool keepdims, Where where) {
