@@ -87,6 +87,8 @@ public:
 
     /// Whether the elements are deferred as yet.
     bool waits() const { return !block().elements.load(std::memory_order_relaxed); }
+    /// Whether any array's are: asks no array, and so costs less.
+    static bool any_waits() { return deferred_arrays.load(std::memory_order_relaxed) > 0; }
     /// Computes the elements now, if they are deferred: for what lasts, lest it holds on to what they are computed from.
     void evaluate() const { elements(); }
 

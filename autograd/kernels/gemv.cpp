@@ -41,17 +41,20 @@ struct Add {
     }
 };
 
-/// y = A x for rows that lie in memory as such. The sums of as many as a vector has lanes are folded together; they are read
-/// eight at a time, for all of them may fall into one set of the first cache.
+/// y = A x for rows that lie in memory as such. The sums of as many as a vector has lanes are folded together. Long rows are
+/// read eight at a time, for more may fall into one set of the first cache.
 template <class T>
 void by_rows(Index m, Index k, const T* a, Index stride, const T* x, T* y, Index y_stride, bool accumulate) {
     constexpr Index lanes = vector_lanes<T>, height = std::min<Index>(lanes, 8);
+    const bool is_long = k >= 256;
     alignas(64) Vector<T> sums[lanes] = {};
     Batch<T> batches[lanes];
     alignas(64) T dots[lanes];
     for (Index row = 0; row < m; row += lanes) {
         const Index count = std::min(lanes, m - row);
-        if (count == lanes)
+        if (count == lanes && !is_long)
+            dot_rows<T, lanes, 1>(k, a + row * stride, stride, x, sums);
+        else if (count == lanes)
             for (Index i = 0; i < lanes; i += height)
                 dot_rows<T, height, 1>(k, a + (row + i) * stride, stride, x, sums + i);
         else

@@ -34,8 +34,9 @@ inline void match_dtypes(const char* op, Operand& left, Operand& right, Where wh
 template <class... Arrays>
 [[gnu::always_inline]] inline bool may_wait(const Shape& shape, const Arrays&... operands) {
     const auto fits = [&shape](Index size) { return size == 1 || size == shape.count(); };
-    return ((kernels::DeferredMap::is_worthwhile(operands.size(), operands.dtype()) || operands.waits()) || ...) &&
-           (fits(operands.size()) && ...) && !detail::looked_at();
+    const bool gains = (kernels::DeferredMap::is_worthwhile(operands.size(), operands.dtype()) || ...) ||
+                       (Array::any_waits() && (operands.waits() || ...));
+    return gains && (fits(operands.size()) && ...) && !detail::looked_at();
 }
 
 /// f of operands that broadcast to `shape`, in the buffer of one that nobody else holds or later.

@@ -22,7 +22,7 @@ namespace {
 
 /// X W where its gradient in W is likely to be asked for, so that both may be computed together; else no array.
 Array product_before_gradient(const Variable& x, const Variable& w) {
-    if (!recording() || !w.requires_grad() || detail::looked_at()) return {};
+    if (w.shape().back() != 1 || !w.requires_grad() || !recording() || detail::looked_at()) return {};
     return kernels::product_later(x.array(), w.array());
 }
 
