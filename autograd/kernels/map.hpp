@@ -56,11 +56,9 @@ Manner manner_for(Index size, bool through_caches) {
 template <class T, class F, class... In>
 void map_run(T* out, Index n, Manner manner, const F& f, const In&... in) {
     constexpr Index ahead = strip_elements<T>;
-    const bool in_strips = manner.far && n >= fit_for_strips<T>;
-    const Index part = in_strips ? strip_elements<T> : std::max<Index>(n, 1);
-    Strips((n + part - 1) / part, in_strips).each([&](Index item, Index) {
-        Index i = item * part;
-        const Index end = std::min(n, i + part);
+    const bool in_strips = manner.far && n >= fit_for_strips<T> && gains_by_turns();
+    constexpr Index part = strip_elements<T>;
+    const auto on_part = [&](Index i, Index end) {
         if (manner.past_caches && is_aligned(out)) {
             for (; i + lanes<T> <= end; i += lanes<T>) {
                 (in.ask_for(i + ahead), ...);
@@ -75,6 +73,10 @@ void map_run(T* out, Index n, Manner manner, const F& f, const In&... in) {
             for (; i + lanes<T> <= end; i += lanes<T>) f(in.whole(i)...).store_unaligned(out + i);
         }
         if (i < end) store_partial<T>(out + i, f(in.partial(i, end - i)...), end - i);
+    };
+    if (!in_strips) return on_part(0, n);
+    Strips((n + part - 1) / part, true).each([&](Index item, Index) {
+        on_part(item * part, std::min(n, (item + 1) * part));
     });
 }
 
@@ -110,7 +112,7 @@ void map_broadcast(const BroadcastPlan<N>& plan, T* out, const std::array<const 
     const Index pieces = piece > 0 ? (run + piece - 1) / piece : 0;
     const Index grain = std::max<Index>(1, map_grain / std::max<Index>(piece, 1));
     // Rows that are too short for strips of their own take turns.
-    const bool in_turn = manner.far && run < fit_for_strips<T>;
+    const bool in_turn = manner.far && run < fit_for_strips<T> && gains_by_turns();
     auto rows = [&](Index begin, Index end) {
         const Strips strips(end - begin, in_turn);
         Odometer<N> place[Strips::most];

@@ -68,7 +68,7 @@ public:
           x_(x),
           centre_(centre),
           elements_(plan.outputs * plan.outer * plan.rows * plan.run),
-          far_(exceeds_near_caches<T>(elements_)) {
+          in_turn_(exceeds_near_caches<T>(elements_) && gains_by_turns()) {
         if (plan.inner_reduced) {
             pieces_per_run_ = std::max<Index>(1, plan.run / chunk);  // the last takes what is left over
             runs_per_chunk_ = std::max<Index>(1, chunk / plan.run);
@@ -108,9 +108,9 @@ public:
         } else if (pieces_per_run_ > 1) {
             for (Index task = begin; task < end; ++task) partials[task] = reduce_piece(task / chunks_, task % chunks_);
         } else {
-            const RunReducer<Op, T> reducer(plan_.run, x_ + elements_, far_);
+            const RunReducer<Op, T> reducer(plan_.run, x_ + elements_, in_turn_);
             const Index groups = tasks_ / chunks_;
-            Strips(end - begin, far_).each([&](Index item, Index) {
+            Strips(end - begin, in_turn_).each([&](Index item, Index) {
                 const Index task = begin + item;
                 reduce_runs(reducer, task % groups * abreast_, task / groups, partials);
             });
@@ -129,7 +129,7 @@ private:
         const Index number = piece % pieces_per_run_, begin = number * chunk;
         const Index end = number + 1 == pieces_per_run_ ? plan_.run : begin + chunk;
         const T* x = x_ + plan_.output_offset(output) + plan_.block_offset(piece / pieces_per_run_);
-        const RunReducer<Op, T> reducer(end - begin, x_ + elements_, far_);
+        const RunReducer<Op, T> reducer(end - begin, x_ + elements_, in_turn_);
         return Fold<Op, T>::one(reducer.one(x + begin, Batch<T>(Op::centred ? centre_[output] : T{0})));
     }
 
@@ -205,7 +205,7 @@ private:
     const T* x_;
     const T* centre_;
     Index elements_;
-    bool far_;
+    bool in_turn_;
     Index chunks_ = 1, tasks_ = 1;
     Index abreast_ = 1;                              // runs that are worked on together
     Index pieces_per_run_ = 1, runs_per_chunk_ = 1;  // when the run is reduced

@@ -14,7 +14,7 @@ namespace xtape::kernels {
 template <class Op, class T>
 class RunReducer {
 public:
-    RunReducer(Index length, const T* end, bool far) : length_(length), end_(end), far_(far) {
+    RunReducer(Index length, const T* end, bool in_turn) : length_(length), end_(end), in_turn_(in_turn) {
         T numbers[N];
         for (Index i = 0; i < N; ++i) numbers[i] = static_cast<T>(i);
         const auto number = Batch<T>::load_unaligned(numbers);
@@ -33,7 +33,7 @@ public:
             for (Index i = 0; i < N; ++i) results[i] = result(x + offsets[i], i);
         };
         const auto in_turn = [&](const auto& result) {
-            Strips(N, far_).each([&](Index i, Index) { results[i] = result(x + offsets[i], i); });
+            Strips(N, in_turn_).each([&](Index i, Index) { results[i] = result(x + offsets[i], i); });
         };
         if (length_ < N && x + offsets[N - 1] + N <= end_) {
             each([&](const T* run, Index i) { return padded(load_ahead(run), centre(i)); });
@@ -148,7 +148,7 @@ private:
 
     Index length_, left_ = 0;
     const T* end_;
-    bool far_;
+    bool in_turn_;
     xsimd::batch_bool<T> padded_;
 };
 

@@ -19,11 +19,25 @@ CacheBytes found() {
     return {second > 0 ? second : megabyte, std::max(32 * megabyte, third / 8)};
 }
 
+bool is_intel() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_is("intel");
+#else
+    return false;
+#endif
+}
+
 }  // namespace
 
 const CacheBytes& cache_bytes() {
     static const CacheBytes bytes = found();
     return bytes;
+}
+
+bool gains_by_turns() {
+    static const bool gains = is_intel();
+    return gains;
 }
 
 }  // namespace xtape::kernels

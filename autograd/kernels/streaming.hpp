@@ -32,13 +32,16 @@ bool exceeds_caches(Index elements) {
     return elements * static_cast<Index>(sizeof(T)) > cache_bytes().all;
 }
 
-/// Items [0, n) in the order in which they are best passed over. Where memory is `far` away, that is in four strips which
-/// take turns: a core asks for lines ahead up to the end of a page only, and so has four pages on the way.
+/// Whether a core passes over far memory better in several places that take turns than in one. Intel's do, for they ask for
+/// lines ahead up to the end of a page only; AMD's are slower so.
+bool gains_by_turns();
+
+/// Items [0, n) in the order in which they are best passed over: in four strips, which may take turns.
 class Strips {
 public:
     static constexpr Index most = 4;
 
-    Strips(Index n, bool far) : n_(n), count_(far && n >= 2 * most ? most : 1) {}
+    Strips(Index n, bool in_turn) : n_(n), count_(in_turn && n >= 2 * most ? most : 1) {}
 
     Index count() const { return count_; }
     Index first(Index strip) const { return n_ * strip / count_; }
