@@ -62,6 +62,9 @@ protected:
     std::uint32_t holders() const { return block_->references.count(); }
     /// Gives the array its elements, those of `made`.
     void fulfil(const Array& made, Turn& turn);
+    /// evaluate() of what is made by itself: by make(), with the lock open, once all operands have elements, the last one first.
+    template <class Make>
+    void evaluate_alone(Turn& turn, const Make& make);
 
 private:
     friend class Array;
@@ -113,5 +116,19 @@ private:
     Deferred* const* those_;
     std::size_t count_;
 };
+
+template <class Make>
+void Deferred::evaluate_alone(Turn& turn, const Make& make) {
+    if (busy_) return turn.wait();
+    for (std::size_t k = operand_count_; k-- > 0;)
+        if (Deferred* const before = waiting(k)) return before->evaluate(turn);
+    Array made;
+    {
+        Deferred* const self = this;
+        const Busy busy(&self, 1, turn);
+        made = make();
+    }
+    fulfil(made, turn);
+}
 
 }  // namespace xtape

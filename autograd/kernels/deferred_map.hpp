@@ -11,7 +11,8 @@
 
 /// Element-wise passes over large arrays wait until their result is read. Then all of them that it needs are done together, a
 /// few KB of each after the other, and what only they need of one another never leaves the first caches. An element goes
-/// through the same instructions as in a pass by itself: its bits are the same.
+/// through the same instructions as in a pass by itself: its bits are the same. A chain may begin with a product
+/// (deferred_product.hpp).
 namespace xtape::kernels {
 
 /// A pass that waits.

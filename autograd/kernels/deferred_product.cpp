@@ -6,17 +6,8 @@
 namespace xtape::kernels {
 
 void DeferredGradient::evaluate(Turn& turn) {
-    if (is_busy()) return turn.wait();
-    for (std::size_t k : {1, 0})
-        if (Deferred* const before = waiting(k))
-            return before->evaluate(turn);  // this too, if both can be done together
-    Array made;
-    {
-        Deferred* const self = this;
-        const Busy busy(&self, 1, turn);
-        made = matmul(matrix(), true, factor(), false);
-    }
-    fulfil(made, turn);
+    // Evaluating the factor does this too, if both can be done together.
+    evaluate_alone(turn, [this] { return matmul(matrix(), true, factor(), false); });
 }
 
 Array product_later(const Array& x, const Array& w) {

@@ -13,15 +13,7 @@ public:
 
 private:
     void evaluate(Turn& turn) override {
-        if (is_busy()) return turn.wait();
-        if (Deferred* const before = waiting(0)) return before->evaluate(turn);
-        Array made;
-        {
-            Deferred* const self = this;
-            const Busy busy(&self, 1, turn);
-            made = reduction_(operand(0), axes_, false);
-        }
-        fulfil(made, turn);
+        evaluate_alone(turn, [this] { return reduction_(operand(0), axes_, false); });
     }
 
     ReductionFunction reduction_;
