@@ -45,10 +45,9 @@ void require_elements(const char* op, const Shape& shape, const Shape& axes, Whe
                 fmt::format("{}: nothing to choose from: axis {} of {} has size 0", op, axis, to_string(shape)), where);
 }
 
-using Kernel = Array (*)(const Array&, const Shape&, bool);
-
 /// max and min: each of the elements equal to the result gets an equal share.
-Variable extreme(const char* op, Kernel kernel, Variable x, const Axes& axes, bool keepdims, Where where) {
+Variable extreme(const char* op, kernels::ReductionFunction kernel, Variable x, const Axes& axes, bool keepdims,
+                 Where where) {
     const Reduced reduced(op, x, axes, where);
     require_elements(op, reduced.shape, reduced.axes, where);
     auto dx = on(x, holding(
@@ -66,7 +65,7 @@ Variable quotient_or_zero(const Variable& g, const Variable& y, Where where) {
     return masked_fill(g / masked_fill(y, zero, 1, where), zero, 0, where);
 }
 
-IntArray positions(const char* op, Kernel kernel, const Variable& x, Index axis, Where where) {
+IntArray positions(const char* op, kernels::ReductionFunction kernel, const Variable& x, Index axis, Where where) {
     axis = shapes::axis(op, axis, x.rank(), where);
     require_elements(op, x.shape(), {axis}, where);
     const Shape shape = shapes::reduced(x.shape(), {axis}, false);
