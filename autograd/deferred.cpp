@@ -1,5 +1,6 @@
 #include <xtape/autograd/deferred.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -70,16 +71,29 @@ void Deferred::defer(Array::Block* block, std::unique_ptr<Deferred> how) {
     Array::deferred_arrays.fetch_add(1, std::memory_order_relaxed);
 }
 
-/// Counts what waits for it; has operands computed if that is too much.
+bool Deferred::Seen::add(const Deferred& one) {
+    if (std::find(begin(), end(), &one) != end()) return false;
+    those_[count_++] = &one;
+    return true;
+}
+
+/// This and all that it waits for.
+void Deferred::see(Seen& seen) const {
+    if (!seen.add(*this)) return;
+    for (std::size_t k = 0; k < operand_count_; ++k)
+        if (const Deferred* const operand = waiting(k)) operand->see(seen);
+}
+
+/// Counts what it waits for; has operands computed if that is too much.
 void Deferred::prepare(Turn& turn) {
     for (;;) {
         Deferred* longest = nullptr;
-        passes_ = 1;
         for (std::size_t k = 0; k < operand_count_; ++k)
-            if (Deferred* const operand = waiting(k)) {
-                passes_ += operand->passes_;
+            if (Deferred* const operand = waiting(k))
                 if (!longest || operand->passes_ > longest->passes_) longest = operand;
-            }
+        Seen seen;
+        see(seen);
+        passes_ = seen.end() - seen.begin();
         if (!longest || (passes_ <= most_waiting && !holds_too_much())) return;
         longest->evaluate(turn);
     }
@@ -87,10 +101,11 @@ void Deferred::prepare(Turn& turn) {
 
 /// Whether computing the array would read these elements.
 bool Deferred::reads(const void* elements) const {
-    for (std::size_t k = 0; k < operand_count_; ++k) {
-        const Deferred* const before = waiting(k);
-        if (before ? before->reads(elements) : operands_[k].data<std::byte>() == elements) return true;
-    }
+    Seen seen;
+    see(seen);
+    for (const Deferred* each : seen)
+        for (std::size_t k = 0; k < each->operand_count_; ++k)
+            if (!each->waiting(k) && each->operand(k).data<std::byte>() == elements) return true;
     return false;
 }
 

@@ -25,6 +25,8 @@ public:
     class Turn;
     /// What this thread computes, with the lock open.
     class Busy;
+    /// Those that a walk has come to: many may wait for the same.
+    class Seen;
 
     static void* operator new(std::size_t bytes);
     static void operator delete(void* memory, std::size_t bytes) noexcept;
@@ -40,7 +42,7 @@ public:
     std::size_t operand_count() const { return operand_count_; }
     /// How operand k will be computed; null when it has its elements.
     Deferred* waiting(std::size_t k) const { return of(operands_[k]); }
-    /// What waits for this array and this itself, repetitions counted.
+    /// This and what waits that it was to be computed from.
     Index passes() const { return passes_; }
     /// Whether another thread computes it, or with it.
     bool is_busy() const { return busy_; }
@@ -75,6 +77,7 @@ private:
     static void evaluate_readers(const void* elements);
     static void give_up(Array::Block* block) noexcept;
     void prepare(Turn& turn);
+    void see(Seen& seen) const;
     bool reads(const void* elements) const;
     void unlink() noexcept;
 
@@ -84,6 +87,18 @@ private:
     bool busy_ = false;
     Array::Block* block_ = nullptr;
     Deferred *older_ = nullptr, *newer_ = nullptr;  ///< in the list of all; `older_` also among those done
+};
+
+class Deferred::Seen {
+public:
+    /// Whether it is a new one.
+    bool add(const Deferred& one);
+    const Deferred* const* begin() const { return those_.data(); }
+    const Deferred* const* end() const { return those_.data() + count_; }
+
+private:
+    std::array<const Deferred*, most_operands * most_waiting + 1> those_;
+    std::size_t count_ = 0;
 };
 
 class Deferred::Turn {

@@ -1,8 +1,5 @@
 #include <xtape/autograd/kernels/deferred_map.hpp>
 
-#include <algorithm>
-#include <array>
-
 #include <xtape/autograd/kernels/deferred_plan.hpp>
 #include <xtape/autograd/kernels/gemm.hpp>
 
@@ -30,7 +27,8 @@ bool DeferredMap::waits_for_product(const Array& array, const Array* matrix) {
     if (!array.waits()) return false;
     const Turn turn;
     const DeferredMap* const how = of(array, array.size());
-    return how && how->has_product(matrix);
+    Seen seen;
+    return how && how->has_product(matrix, seen);
 }
 
 void DeferredMap::limit_products() {
@@ -49,11 +47,12 @@ void DeferredMap::limit_products() {
     }
 }
 
-bool DeferredMap::has_product(const Array* matrix) const {
+bool DeferredMap::has_product(const Array* matrix, Seen& seen) const {
+    if (!seen.add(*this)) return false;
     if (row_ > 0) return !matrix || operand(0).identity() == matrix->identity();
     for (std::size_t k = 0; k < operand_count(); ++k)
         if (const DeferredMap* const before = of(operand(k), size_))
-            if (before->has_product(matrix)) return true;
+            if (before->has_product(matrix, seen)) return true;
     return false;
 }
 
@@ -69,10 +68,7 @@ private:
     Index with(const DeferredMap& map) {
         for (std::size_t k = 0; k < map.operand_count(); ++k) {
             if (const DeferredMap* const operand = DeferredMap::of(map.operand(k), map.size_)) {
-                const auto end = seen_.begin() + count_;
-                if (std::find(seen_.begin(), end, operand) != end) continue;
-                seen_[static_cast<std::size_t>(count_++)] = operand;
-                with(*operand);
+                if (seen_.add(*operand)) with(*operand);
             } else if (map.operand(k).size() == map.size_) {
                 hundredths_ += 100 / static_cast<Index>(map.operand(k).holders());
             }
@@ -80,12 +76,15 @@ private:
         return hundredths_;
     }
 
-    std::array<const DeferredMap*, most_waiting> seen_;
-    Index count_ = 0, hundredths_ = 0;
+    Seen seen_;
+    Index hundredths_ = 0;
 };
 
 /// Beside the matrix of a product all this is little.
-bool DeferredMap::holds_too_much() const { return Burden::of(*this) > Burden::most && !has_product(nullptr); }
+bool DeferredMap::holds_too_much() const {
+    Seen seen;
+    return Burden::of(*this) > Burden::most && !has_product(nullptr, seen);
+}
 
 void DeferredMap::evaluate(Turn& turn) {
     Deferred* before;

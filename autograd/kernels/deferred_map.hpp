@@ -15,6 +15,19 @@
 /// (deferred_product.hpp).
 namespace xtape::kernels {
 
+/// A function whose results are faster computed again than fetched from memory: a few additions or multiplications.
+template <class F>
+struct Cheap : F {
+    using F::operator();
+};
+template <class F>
+Cheap(F) -> Cheap<F>;
+
+template <class F>
+inline constexpr bool is_cheap = false;
+template <class F>
+inline constexpr bool is_cheap<Cheap<F>> = true;
+
 /// A pass that waits.
 class DeferredMap final : public Deferred {
 public:
@@ -24,7 +37,7 @@ public:
     /// f of operands that have `size` elements or one.
     template <class F, class... Arrays>
     DeferredMap(Index size, const F& f, Arrays... operands)
-        : Deferred(std::move(operands)...), size_(size), dtype_(operand(0).dtype()) {
+        : Deferred(std::move(operands)...), size_(size), dtype_(operand(0).dtype()), cheap_(is_cheap<F>) {
         static_assert(sizeof(F) <= sizeof function_);
         static_assert(std::is_trivially_copyable_v<F>, "it is copied, and outlives whoever calls");
         new (function_) F(f);
@@ -58,11 +71,13 @@ private:
 
     void evaluate(Turn& turn) override;
     bool holds_too_much() const override;
-    bool has_product(const Array* matrix) const;
+    bool has_product(const Array* matrix, Seen& seen) const;
 
     Index size_;
     DType dtype_;
-    Index row_ = 0;  ///< of a product: elements of x in a row
+    bool cheap_ = false;
+    int times_repeated_ = 0;  ///< that it was computed and not kept
+    Index row_ = 0;           ///< of a product: elements of x in a row
     Pass pass_;
     alignas(std::max_align_t) std::byte function_[32];
 };

@@ -43,7 +43,8 @@ void DeferredPlan::gather_gradients() {
         auto* const how = dynamic_cast<DeferredGradient*>(each);
         if (!how) continue;
         DeferredMap* const factor = DeferredMap::of(how->factor(), size_);
-        if (!factor || how->waiting(0) || !is_ready(*factor)) continue;
+        Deferred::Seen seen;
+        if (!factor || how->waiting(0) || !is_ready(*factor, seen)) continue;
         const bool is_of_product = std::any_of(begin(), end(), [&](const Step& step) {
             return step.map->row_ > 0 && step.map->operand(0).identity() == how->matrix().identity();
         });
@@ -59,10 +60,11 @@ void DeferredPlan::gather_gradients() {
 }
 
 /// Whether it waits for nothing that a plan would have computed before. That might wait for this plan's result.
-bool DeferredPlan::is_ready(const DeferredMap& map) const {
+bool DeferredPlan::is_ready(const DeferredMap& map, Deferred::Seen& seen) const {
+    if (!seen.add(map)) return true;
     for (std::size_t k = 0; k < map.operand_count(); ++k) {
         const DeferredMap* const operand = map.row_ > 0 ? nullptr : DeferredMap::of(map.operand(k), size_);
-        if (operand ? !is_ready(*operand) : map.waiting(k) != nullptr) return false;
+        if (operand ? !is_ready(*operand, seen) : map.waiting(k) != nullptr) return false;
     }
     return true;
 }
@@ -96,15 +98,53 @@ void DeferredPlan::carry_out(Deferred::Turn& turn) {
         if (step->made) step->map->fulfil(step->made, turn);
 }
 
+/// Whether others need the step's result.
+bool DeferredPlan::is_held(const Step& step) const {
+    return step.map == &result_ || step.map->holders() > step.readers;
+}
+
+/// Decides which results that others hold are not kept: those that are faster computed again than fetched from memory. A loss
+/// is computed once and once more for its gradient; what is needed for a third time is worth keeping.
+void DeferredPlan::choose_what_to_repeat() {
+    constexpr Index deepest = 8;
+    constexpr int most_repetitions = 2;
+    for (Step* step = begin(); step != end(); ++step) {
+        DeferredMap& map = *step->map;
+        Index depth = 1, only_holds = 0;
+        bool can = map.cheap_ && &map != &result_ && DeferredMap::is_worthwhile(size_, dtype_);
+        for (std::size_t k = 0; k < map.operand_count(); ++k) {
+            const Step* const from = step->from[k];
+            if (from && from->depth > 0) {
+                depth = std::max(depth, from->depth + 1);
+                only_holds += is_held(*from) ? 0 : from->only_holds;
+            } else if (from) {
+                can = can && is_held(*from);
+            } else {
+                only_holds += map.operand(k).size() == size_ && map.operand(k).unique();
+            }
+        }
+        if (!can || depth > deepest || only_holds > 1 || map.times_repeated_ >= most_repetitions) continue;
+        step->depth = depth;
+        step->only_holds = only_holds;
+        if (!is_held(*step)) continue;
+        step->is_to_repeat = true;
+        ++map.times_repeated_;
+    }
+    for (Step* step = end(); step-- != begin();)
+        for (Step* from : step->from)
+            if (step->is_to_repeat && from && from->depth > 0) from->is_to_repeat = true;
+}
+
 /// Finds a place for everything.
 void DeferredPlan::lay_out() {
+    choose_what_to_repeat();
     for (Step* step = begin(); step != end(); ++step) {
         const DeferredMap& map = *step->map;
         for (std::size_t k = 0; k < map.operand_count(); ++k)
             step->in[k] = step->from[k]  ? place_of(*step->from[k])
                           : map.row_ > 0 ? place_of_factor(map, k)
-                                         : place_of(map.operand(k));
-        const bool is_kept = &map == &result_ || map.holders() > step->readers;
+                                         : place_of(map.operand(k), step->is_to_repeat);
+        const bool is_kept = is_held(*step) && !step->is_to_repeat;
         const bool in_place = is_kept && spare_count_ > 0;
         if (is_kept) {
             step->made = in_place ? *spare_[--spare_count_] : Array::uninitialized({size_}, dtype_);
@@ -130,10 +170,10 @@ Place DeferredPlan::place_of(Step& step) {
     return step.out;
 }
 
-Place DeferredPlan::place_of(const Array& operand) {
+Place DeferredPlan::place_of(const Array& operand, bool again) {
     if (operand.size() == size_) {
         // The one step that reads it does so before any later step writes the same elements.
-        if (operand.unique() && !operand.function()) spare_[spare_count_++] = &operand;
+        if (operand.unique() && !operand.function() && !again) spare_[spare_count_++] = &operand;
         return {const_cast<std::byte*>(operand.data<std::byte>())};
     }
     Number& number = numbers_[number_count_++];

@@ -60,7 +60,10 @@ private:
         Step* from[most_operands] = {};  ///< earlier steps, where operands wait too
         std::uint32_t readers = 0;       ///< operands of later steps and of gradients
         std::uint32_t to_come = 0;       ///< of these, those that have no place yet
-        Array made;                      ///< the result, where others hold it or it was asked for
+        Index depth = 0;                 ///< steps from arrays to it, where it may be computed again; else 0
+        Index only_holds = 0;            ///< arrays that would last for that only
+        bool is_to_repeat = false;       ///< goes on waiting, to be computed again
+        Array made;                      ///< the result, where it is kept
         Place out, in[most_operands];
         detail::Manner manner;
     };
@@ -88,10 +91,12 @@ private:
     Step* find(const Deferred* map);
     Step& gather(DeferredMap& map);
     void gather_gradients();
-    bool is_ready(const DeferredMap& map) const;
+    bool is_ready(const DeferredMap& map, Deferred::Seen& seen) const;
     void lay_out();
+    bool is_held(const Step& step) const;
+    void choose_what_to_repeat();
     Place place_of(Step& step);
-    Place place_of(const Array& operand);
+    Place place_of(const Array& operand, bool again);
     Place place_of_factor(const DeferredMap& product, std::size_t operand) const;
     void run();
     static void sum_pieces(Gradient& gradient);

@@ -114,7 +114,7 @@ Variable softplus(Variable x, Where where) {
 }
 
 Variable relu(Variable x, Where where) {
-    return unary("relu", std::move(x), where, kernels::Relu(),
+    return unary("relu", std::move(x), where, kernels::Cheap{kernels::Relu()},
                  [](Variable g, const Variable& y) { return gate(std::move(g), y); });
 }
 

@@ -14,6 +14,8 @@
 /// Element-wise operations on two operands.
 namespace xtape {
 
+using kernels::Cheap;
+
 void match_dtypes(const char* op, Variable& a, Variable& b, Where where) {
     if (a.dtype() == b.dtype()) return;
     if (!AllowCasts::active())
@@ -29,22 +31,20 @@ Variable operator+(Operand a, Operand b) {
     if (is_one(a) || is_one(b))
         if (auto sum = one_plus_exp(a, b)) return *std::move(sum);
     const auto pass = [](Variable g) { return g; };
-    return binary(
-        "add", std::move(a), std::move(b), [](auto x, auto y) { return x + y; }, pass, pass);
+    return binary("add", std::move(a), std::move(b), Cheap{[](auto x, auto y) { return x + y; }}, pass, pass);
 }
 
 Variable operator-(Operand a, Operand b) {
     if (is_one(a))
         if (auto complement = one_minus_sigmoid(a, b)) return *std::move(complement);
     return binary(
-        "subtract", std::move(a), std::move(b), [](auto x, auto y) { return x - y; }, [](Variable g) { return g; },
-        [](Variable g) { return -std::move(g); });
+        "subtract", std::move(a), std::move(b), Cheap{[](auto x, auto y) { return x - y; }},
+        [](Variable g) { return g; }, [](Variable g) { return -std::move(g); });
 }
 
 Variable operator*(Operand a, Operand b) {
     const auto rule = of_other([](Variable g, Operand other) { return std::move(g) * std::move(other); });
-    return binary(
-        "multiply", std::move(a), std::move(b), [](auto x, auto y) { return x * y; }, rule, rule);
+    return binary("multiply", std::move(a), std::move(b), Cheap{[](auto x, auto y) { return x * y; }}, rule, rule);
 }
 
 Variable operator/(Operand a, Operand b) {

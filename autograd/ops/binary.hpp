@@ -124,6 +124,21 @@ inline constexpr bool uses_other = false;
 template <class Rule>
 inline constexpr bool uses_other<OfOther<Rule>> = true;
 
+/// f with a number as argument I of two.
+template <std::size_t I, class F>
+auto with_argument(const F& f, double number) {
+    const auto bound = [f, number](auto v) {
+        if constexpr (I == 0)
+            return f(kernels::like(v, number), v);
+        else
+            return f(v, kernels::like(v, number));
+    };
+    if constexpr (kernels::is_cheap<F>)
+        return kernels::Cheap{bound};
+    else
+        return bound;
+}
+
 /// The rule where the other operand is a number.
 template <class Rule>
 auto with_number(Rule rule, double number) {
@@ -195,16 +210,14 @@ Variable binary(const char* op, Operand&& left, Operand&& right, const F& f, Rul
     if (right.is_scalar()) {
         const double s = right.scalar();
         on(NodePtr(), std::move(rule_b));
-        return detail::unary_operand<0>(
-            op, std::move(left), s, where, [f, s](auto v) { return f(v, kernels::like(v, s)); },
-            detail::with_number(std::move(rule_a), s));
+        return detail::unary_operand<0>(op, std::move(left), s, where, detail::with_argument<1>(f, s),
+                                        detail::with_number(std::move(rule_a), s));
     }
     if (left.is_scalar()) {
         const double s = left.scalar();
         on(NodePtr(), std::move(rule_a));
-        return detail::unary_operand<1>(
-            op, std::move(right), s, where, [f, s](auto v) { return f(kernels::like(v, s), v); },
-            detail::with_number(std::move(rule_b), s));
+        return detail::unary_operand<1>(op, std::move(right), s, where, detail::with_argument<0>(f, s),
+                                        detail::with_number(std::move(rule_b), s));
     }
     match_dtypes(op, left, right, where);
     const Variable &a = left.variable(), &b = right.variable();
@@ -244,7 +257,7 @@ template <class F>
 Variable mask(const char* op, Operand&& a, Operand&& b, const F& f) {
     const NoGrad constant;
     const auto none = [](const Variable& g) { return g; };
-    return binary(op, std::move(a), std::move(b), f, none, none);
+    return binary(op, std::move(a), std::move(b), kernels::Cheap{f}, none, none);
 }
 
 }  // namespace xtape

@@ -13,6 +13,7 @@
 /// Element-wise functions of one operand. Activations have a file of their own.
 namespace xtape {
 
+using kernels::Cheap;
 using kernels::like;
 
 Variable operator-(Operand x) {
@@ -21,8 +22,8 @@ Variable operator-(Operand x) {
 }
 
 Variable negative(Variable x, Where where) {
-    return unary(
-        "negative", std::move(x), where, [](auto v) { return -v; }, [](Variable g) { return -std::move(g); });
+    return unary("negative", std::move(x), where, Cheap{[](auto v) { return -v; }},
+                 [](Variable g) { return -std::move(g); });
 }
 
 Variable abs(Variable x, Where where) {
@@ -52,9 +53,8 @@ Variable heaviside(Variable x, Where) {
 }
 
 Variable square(Variable x, Where where) {
-    return unary_of_input(
-        "square", std::move(x), where, [](auto v) { return v * v; },
-        [](Variable g, const Variable& in) { return scaled_product(std::move(g), in, 2); });
+    return unary_of_input("square", std::move(x), where, Cheap{[](auto v) { return v * v; }},
+                          [](Variable g, const Variable& in) { return scaled_product(std::move(g), in, 2); });
 }
 
 Variable sqrt(Variable x, Where where) {

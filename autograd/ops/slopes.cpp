@@ -7,6 +7,7 @@
 
 namespace xtape {
 
+using kernels::Cheap;
 using kernels::like;
 
 namespace {
@@ -30,13 +31,15 @@ B limited(const B& v, double bound) {
 Variable scaled_product(Variable a, Variable b, double factor) {
     auto da = on(a, holding([b, factor](Variable h) { return scaled_product(std::move(h), b, factor); }, b));
     auto db = on(b, holding([a, factor](Variable h) { return scaled_product(std::move(h), a, factor); }, a));
-    Array y = in_one_pass([factor](auto u, auto v) { return like(u, factor) * u * v; }, std::move(a), std::move(b));
+    Array y =
+        in_one_pass(Cheap{[factor](auto u, auto v) { return like(u, factor) * u * v; }}, std::move(a), std::move(b));
     return record("scaled_product", Where::here(), std::move(y), std::move(da), std::move(db));
 }
 
 Variable scaled_product(Variable a, Variable b, Variable c, double factor) {
     return elementwise_keeping(
-        "scaled_product", Where::here(), [factor](auto u, auto v, auto w) { return like(u, factor) * u * (v * w); },
+        "scaled_product", Where::here(),
+        Cheap{[factor](auto u, auto v, auto w) { return like(u, factor) * u * (v * w); }},
         std::array{std::move(a), std::move(b), std::move(c)},
         [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[1], in[2], factor); },
         [factor](Variable h, Arguments in) { return scaled_product(std::move(h), in[0], in[2], factor); },
