@@ -1,63 +1,18 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 
 #include <xtape/autograd/array.hpp>
 #include <xtape/autograd/kernels/parallel.hpp>
 #include <xtape/autograd/kernels/reduction_plan.hpp>
+#include <xtape/autograd/kernels/reduction_rows.hpp>
 #include <xtape/autograd/kernels/reduction_runs.hpp>
-#include <xtape/autograd/kernels/runs.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 #include <xtape/autograd/kernels/simd.hpp>
 
 /// The loops behind every reduction. An Op says how an element is mapped before it is combined (with the centre of its
 /// output, if Op::centred), how two values combine, and what may pad a row so that it changes nothing.
 namespace xtape::kernels {
-
-/// sums[j] combined with x[row * stride + j] of every row; four rows at a time, so that sums is seldom touched.
-template <class Op, class T>
-void add_rows(T* sums, const T* centre, Index width, const T* x, Index stride, Index rows) {
-    const auto column = [&](auto load, auto store, Index j, Index row, bool four) {
-        const auto c = load(centre + j);
-        const auto mapped = [&](Index k) { return Op::map(load(x + (row + k) * stride + j), c); };
-        const auto sum =
-            four ? Op::combine(Op::combine(mapped(0), mapped(1)), Op::combine(mapped(2), mapped(3))) : mapped(0);
-        store(sums + j, Op::combine(load(sums + j), sum));
-    };
-    const auto load_batch = [](const T* from) { return Batch<T>::load_unaligned(from); };
-    const auto store_batch = [](T* to, const Batch<T>& value) { value.store_unaligned(to); };
-    const auto load_one = [](const T* from) { return *from; };
-    const auto store_one = [](T* to, T value) { *to = value; };
-    for (Index row = 0; row < rows;) {
-        const bool four = row + 4 <= rows;
-        Index j = 0;
-        for (; j + lanes<T> <= width; j += lanes<T>) column(load_batch, store_batch, j, row, four);
-        for (; j < width; ++j) column(load_one, store_one, j, row, four);
-        row += four ? 4 : 1;
-    }
-}
-
-/// out[j] = the combination of x[row * run + j] over few rows, each row right after the last: a small network's bias gradient,
-/// which is done before a Reduction is made ready.
-template <class Op, class T>
-void combine_few_rows(const T* x, const T* centre, Index run, Index rows, T* out) {
-    each_batch<T>(run, [&](Index j, Index size) {
-        const Batch<T> c = Op::centred ? load(centre + j, size) : Batch<T>(T{0}), nothing(Op::template identity<T>);
-        Batch<T> sums[4] = {nothing, nothing, nothing, nothing};
-        const auto add = [&](Index row, Index chain) {
-            sums[chain] = Op::combine(sums[chain], Op::map(load(x + row * run + j, size), c));
-        };
-        Index row = 0;
-        for (; row + 4 <= rows; row += 4) {
-#pragma GCC unroll 4
-            for (Index chain = 0; chain < 4; ++chain) add(row + chain, chain);
-        }
-        for (; row < rows; ++row) add(row, 0);
-        store(out + j, Op::combine(Op::combine(sums[0], sums[1]), Op::combine(sums[2], sums[3])), size);
-    });
-}
 
 /// One reduction over memory: which part of the work makes which partial result.
 template <class Op, class T>
@@ -84,8 +39,8 @@ public:
             const bool enough_outputs = plan.outputs * column_blocks_ >= 16;
             rows_per_chunk_ = std::max<Index>(enough_outputs ? 512 : 64, chunk / std::min(plan.run, widest));
             chunks_ = divide_up(plan.outer * plan.rows, rows_per_chunk_);
-            if (plan.run < 64 && plan.rows > 1)
-                abreast_ = std::min(plan.rows, lanes<T> * std::max<Index>(1, 64 / (lanes<T> * plan.run)));
+            if (plan.run < narrow && plan.rows > 1)
+                abreast_ = std::min(plan.rows, lanes<T> * std::max<Index>(1, narrow / (lanes<T> * plan.run)));
             tasks_ = plan.outputs * chunks_ * column_blocks_;
         }
     }

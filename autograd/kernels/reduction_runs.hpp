@@ -14,7 +14,8 @@ namespace xtape::kernels {
 template <class Op, class T>
 class RunReducer {
 public:
-    RunReducer(Index length, const T* end, bool in_turn) : length_(length), end_(end), in_turn_(in_turn) {
+    RunReducer(Index length, const T* end, bool in_turn)
+        : length_(length), end_(end), in_turn_(in_turn), ahead_(ahead_of_runs<T>(is_unrolled())) {
         T numbers[N];
         for (Index i = 0; i < N; ++i) numbers[i] = static_cast<T>(i);
         const auto number = Batch<T>::load_unaligned(numbers);
@@ -39,7 +40,7 @@ public:
             each([&](const T* run, Index i) { return padded(load_ahead(run), centre(i)); });
         } else if (length_ < N) {
             each([&](const T* run, Index i) { return padded(load_partial(run, length_), centre(i)); });
-        } else if (length_ < (most_unrolled + 1) * N) {
+        } else if (is_unrolled()) {
             unrolled<most_unrolled>(each, centre);
         } else {
             in_turn([&](const T* run, Index i) { return one(run, centre(i)); });
@@ -68,10 +69,13 @@ private:
     static constexpr Index N = lanes<T>;
     static constexpr Index most_unrolled = 8;
 
-    /// Asks for what this strip will come to next too: where the instructions to a line are many, a core looks no further by
-    /// itself, and memory stands idle.
-    static Batch<T> load_ahead(const T* x) {
-        ask_for(x, strip_elements<T>);
+    /// Whether runs are of so few batches that there is no loop over these.
+    bool is_unrolled() const { return length_ < (most_unrolled + 1) * N; }
+
+    /// Asks for what will be read next too: where the instructions to a line are many, a core looks no further by itself, and
+    /// memory stands idle.
+    Batch<T> load_ahead(const T* x) const {
+        ask_for(x, ahead_);
         return Batch<T>::load_unaligned(x);
     }
 
@@ -93,7 +97,7 @@ private:
 
     /// Batches [begin, end) of a run, in pairs of pairs.
     template <Index begin, Index end>
-    static Batch<T> whole(const T* x, const Batch<T>& c) {
+    Batch<T> whole(const T* x, const Batch<T>& c) const {
         if constexpr (end - begin == 1)
             return Op::map(load_ahead(x + begin * N), c);
         else
@@ -113,14 +117,16 @@ private:
         Batch<T> joined() const { return Op::combine(Op::combine(a, b), Op::combine(c, d)); }
     };
 
-    static Batch<T> mapped(const T* x, const Batch<T>& centre) { return Op::map(load_ahead(x), centre); }
+    Batch<T> mapped(const T* x, const Batch<T>& centre) const {
+        return Op::map(ahead_ > 0 ? load_ahead(x) : Batch<T>::load_unaligned(x), centre);
+    }
 
-    static Four four(const T* x, const Batch<T>& c) {
+    Four four(const T* x, const Batch<T>& c) const {
         return {mapped(x, c), mapped(x + N, c), mapped(x + 2 * N, c), mapped(x + 3 * N, c)};
     }
 
     /// n a multiple of 4 N.
-    static Four of_block(const T* x, Index n, const Batch<T>& c) {
+    Four of_block(const T* x, Index n, const Batch<T>& c) const {
         Four sum = four(x, c);
         for (Index i = 4 * N; i < n; i += 4 * N) sum.combine(four(x + i, c));
         return sum;
@@ -149,6 +155,7 @@ private:
     Index length_, left_ = 0;
     const T* end_;
     bool in_turn_;
+    Index ahead_;
     xsimd::batch_bool<T> padded_;
 };
 

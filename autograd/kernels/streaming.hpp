@@ -68,6 +68,14 @@ private:
 template <class T>
 inline constexpr Index strip_elements = static_cast<Index>(1024 / sizeof(T));
 
+/// How far ahead elements of runs that are combined are asked for. AMD's cores look ahead in a long run best by themselves (0),
+/// but see too late what short ones need, for so many instructions go with each.
+template <class T>
+Index ahead_of_runs(bool short_runs) {
+    constexpr Index far_bytes = 12 * 1024;
+    return gains_by_turns() ? strip_elements<T> : short_runs ? far_bytes / static_cast<Index>(sizeof(T)) : 0;
+}
+
 /// Has the line of the cache with first[i] fetched, which will be needed soon if it is in the array at all.
 template <class T>
 void ask_for(const T* first, Index i) {
