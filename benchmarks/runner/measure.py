@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from process import BUILD, ROOT, Process, Setting, settings
-from rows import COMPILE, PEAK_MEMORY, SGEMM
+from rows import COMPILE, MEMORY, PEAK_MEMORY, SGEMM
 
 BATCH_SECONDS = 0.05  # that one measurement should take at least
 SIDE_SECONDS = 2.5  # for all the measurements of a side
@@ -27,7 +27,7 @@ class Result:
     peer: float
     unit: str = "s"
     spread: tuple = ()  # least and greatest ratio of a round
-    share: float = math.nan  # of the machine's sgemm peak
+    share: float = math.nan  # of what the machine can do
     peer_share: float = math.nan
     notes: list = field(default_factory=list)
     differences: list = field(default_factory=list)  # outputs that are not the same
@@ -73,12 +73,17 @@ def timed(row, case, threads, peak):
     with ExitStack() as stack:
         ours, our_time = quickest(stack, "xtape", row, case, threads)
         peers, peer_time = quickest(stack, row.peer, row, case, threads)
-        pair = {process: max(1, round(BATCH_SECONDS / seconds)) for process, seconds in ((ours, our_time), (peers, peer_time))}
-        slowest = max(our_time * pair[ours], peer_time * pair[peers])
+        first = {ours: our_time, peers: peer_time}
+        if case in row.memory:
+            memory = stack.enter_context(Process("xtape", MEMORY, row.memory[case], threads, Setting("")))
+            memory.run()  # warms up
+            first[memory] = memory.run()
+        counts = {process: max(1, round(BATCH_SECONDS / seconds)) for process, seconds in first.items()}
+        slowest = max(first[process] * count for process, count in counts.items())
         rounds = min(MOST_ROUNDS, max(FEWEST_ROUNDS, round(SIDE_SECONDS / slowest)))
-        times = {ours: [], peers: []}
+        times = {process: [] for process in first}
         for _ in range(rounds):
-            for process, count in pair.items():
+            for process, count in counts.items():
                 if count > 1:
                     process.run(count // 4 + 1)  # back into the caches that the other has used
                 times[process].append(process.run(count))
@@ -86,8 +91,8 @@ def timed(row, case, threads, peak):
     ratios = [peer / our for our, peer in zip(times[ours], times[peers])]
     result.spread = min(ratios), max(ratios)
     result.differences = differences(ours.outputs, peers.outputs, row.tolerance)
-    if row.flops:
-        result.share, result.peer_share = (row.flops / seconds / peak(threads) for seconds in (result.xtape, result.peer))
+    best = row.flops / peak(threads) if row.flops else median(times[memory]) if case in row.memory else math.nan
+    result.share, result.peer_share = best / result.xtape, best / result.peer
     result.notes = [f"{side}: {text}" for side, text in (("xtape", ours.describe()), ("peer", peers.describe())) if text]
     return result
 

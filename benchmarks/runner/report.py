@@ -11,7 +11,7 @@ from process import ROOT
 
 RESULTS = ROOT / "benchmarks/RESULTS.md"
 BY_HAND = "<!-- From here on written by hand; scripts/bench keeps it. -->"
-HEADINGS = ("row", "case", "threads", "xtape", "peer", "ratio", "of the rounds", "of sgemm peak", "how")
+HEADINGS = ("row", "case", "threads", "xtape", "peer", "ratio", "of the rounds", "of the machine", "how")
 
 PAGE = Template("""\
 # Measured
@@ -23,9 +23,10 @@ $machine
 
 $table
 
-"of sgemm peak": FLOPs of the direct algorithm per second, as a share of what the machine reached in a product of two
+"of the machine": for products of matrices FLOPs of the direct algorithm per second, as a share of what the machine reached in a product of two
 (1152, 1152) matrices, the best of xtape's and PyTorch's, in this run: $peaks. Winograd's algorithm does less than the direct one,
-so it may pass 100 %. "how": the fastest of the environments and of the peer's memory layouts or spellings that were tried.
+so it may pass 100 %. For passes over memory the time of a loop that only reads, overwrites or copies as many numbers
+(benchmarks/memory.cpp), taken in the same turns; s2_step's loop reads the samples once. "how": the fastest of the environments and of the peer's memory layouts or spellings that were tried.
 
 The commands of `compile`, from the project's folder:
 

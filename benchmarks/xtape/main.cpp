@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
     bench::add_perceptrons(rows);
     bench::add_operations(rows);
     bench::add_primitives(rows);
+    bench::add_memory(rows);
     rows["nothing"] = [](const std::string&) { return [] {}; };  // a process that only starts, for its memory
     return bench::serve(argc, argv, rows, xtape::set_threads);
 }

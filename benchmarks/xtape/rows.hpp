@@ -18,6 +18,7 @@ void add_networks(Rows& rows);
 void add_perceptrons(Rows& rows);
 void add_operations(Rows& rows);
 void add_primitives(Rows& rows);
+void add_memory(Rows& rows);
 
 /// numbers(seed, ...) in a shape.
 xtape::Array array(std::uint32_t seed, const xtape::Shape& shape, double scale = 1);
