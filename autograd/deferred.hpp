@@ -34,7 +34,7 @@ public:
     /// How this array will be computed; null when it has its elements.
     static Deferred* of(const Array& array);
 
-    /// Computes the array's elements and fulfils it, and whatever else it has computed on the way. Or goes a step towards that,
+    /// Computes the array's elements and fulfils it, and whatever else it keeps of what it computes on the way. Or goes a step towards that,
     /// as computing an operand or waiting for another thread: then this may be gone.
     virtual void evaluate(Turn& turn) = 0;
 
@@ -60,7 +60,7 @@ protected:
     /// Whether it would hold so many arrays that one of its operands had better be computed at once.
     virtual bool holds_too_much() const { return false; }
 
-    /// How many hold the array, operands of others that are deferred among them.
+    /// How many hold the array, operands of others that are deferred among them. Other threads may let go at any time.
     std::uint32_t holders() const { return block_->references.count(); }
     /// Gives the array its elements, those of `made`.
     void fulfil(const Array& made, Turn& turn);

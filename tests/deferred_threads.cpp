@@ -68,4 +68,25 @@ BOOST_AUTO_TEST_CASE(each_may_ask_whether_it_is_alone) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(another_thread_may_let_go_of_what_is_needed_again) {
+    const Array x = numbers(1);
+    const double expected = std::sin(x.at(5)) + 1;
+    for (int round = 0; round < 300; ++round) {
+        Variable dropped = sin(Variable(x.copy()));
+        const Variable again = dropped + 1.0;
+        Variable last = exp(again);
+        for (int i = 0; i < 27; ++i) last = cos(std::move(last));
+        std::atomic<bool> begun{false};
+        std::thread other([&] {
+            while (!begun) std::this_thread::yield();
+            for (int wait = 0; wait < round * 10; ++wait) std::atomic_signal_fence(std::memory_order_seq_cst);
+            dropped = Variable();
+        });
+        begun = true;
+        last.array().evaluate();
+        other.join();
+        BOOST_TEST(again.array().at(5) == expected, boost::test_tools::tolerance(1e-6));
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

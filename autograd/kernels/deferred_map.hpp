@@ -76,7 +76,7 @@ private:
     Index size_;
     DType dtype_;
     bool cheap_ = false;
-    int times_repeated_ = 0;  ///< that it was computed and not kept
+    int times_repeated_ = 0;  ///< that it was computed for others and not kept
     Index row_ = 0;           ///< of a product: elements of x in a row
     Pass pass_;
     alignas(std::max_align_t) std::byte function_[32];

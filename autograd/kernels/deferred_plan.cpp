@@ -8,6 +8,19 @@
 
 namespace xtape::kernels {
 
+bool Sources::add(const void* array) {
+    const auto end = those_.begin() + count_;
+    if (std::find(those_.begin(), end, array) != end) return true;
+    if (count_ == those_.size()) return false;
+    those_[count_++] = array;
+    return true;
+}
+
+bool Sources::add(const Sources& others) {
+    return std::all_of(others.those_.begin(), others.those_.begin() + others.count_,
+                       [this](const void* array) { return add(array); });
+}
+
 DeferredPlan::DeferredPlan(DeferredMap& result) : result_(result), size_(result.size_), dtype_(result.dtype_) {
     gather(result);
     if (row_bytes_ > 0) gather_gradients();
@@ -98,37 +111,36 @@ void DeferredPlan::carry_out(Deferred::Turn& turn) {
         if (step->made) step->map->fulfil(step->made, turn);
 }
 
-/// Whether others need the step's result.
-bool DeferredPlan::is_held(const Step& step) const {
-    return step.map == &result_ || step.map->holders() > step.readers;
-}
-
-/// Decides which results that others hold are not kept: those that are faster computed again than fetched from memory. A loss
-/// is computed once and once more for its gradient; what is needed for a third time is worth keeping.
+/// Decides which results that others hold are not kept: cheap ones that are made of few arrays. A loss computes them, and its
+/// gradient once more out of arrays that it reads anyway; what is needed for a third time is worth keeping.
 void DeferredPlan::choose_what_to_repeat() {
     constexpr Index deepest = 8;
     constexpr int most_repetitions = 2;
+    // Asked once: other threads may let go at any time.
+    for (Step* step = begin(); step != end(); ++step)
+        step->is_held = step->map == &result_ || step->map->holders() > step->readers;
+    if (!DeferredMap::is_worthwhile(size_, dtype_)) return;
+
     for (Step* step = begin(); step != end(); ++step) {
         DeferredMap& map = *step->map;
-        Index depth = 1, only_holds = 0;
-        bool can = map.cheap_ && &map != &result_ && DeferredMap::is_worthwhile(size_, dtype_);
+        Sources sources;
+        Index depth = 1;
+        bool can = map.cheap_ && &map != &result_ && map.times_repeated_ < most_repetitions;
         for (std::size_t k = 0; k < map.operand_count(); ++k) {
             const Step* const from = step->from[k];
-            if (from && from->depth > 0) {
-                depth = std::max(depth, from->depth + 1);
-                only_holds += is_held(*from) ? 0 : from->only_holds;
-            } else if (from) {
-                can = can && is_held(*from);
-            } else {
-                only_holds += map.operand(k).size() == size_ && map.operand(k).unique();
-            }
+            if (from && from->depth > 0)
+                can = can && sources.add(from->sources);
+            else if (from)
+                can = can && from->is_held && sources.add(from->map);
+            else if (map.operand(k).size() == size_)
+                can = can && sources.add(map.operand(k).identity());
+            if (from) depth = std::max(depth, from->depth + 1);
         }
-        if (!can || depth > deepest || only_holds > 1 || map.times_repeated_ >= most_repetitions) continue;
+        if (!can || sources.is_empty() || depth > deepest) continue;
+        step->sources = sources;
         step->depth = depth;
-        step->only_holds = only_holds;
-        if (!is_held(*step)) continue;
-        step->is_to_repeat = true;
-        ++map.times_repeated_;
+        step->is_to_repeat = step->is_held;
+        map.times_repeated_ += step->is_held;
     }
     for (Step* step = end(); step-- != begin();)
         for (Step* from : step->from)
@@ -144,7 +156,7 @@ void DeferredPlan::lay_out() {
             step->in[k] = step->from[k]  ? place_of(*step->from[k])
                           : map.row_ > 0 ? place_of_factor(map, k)
                                          : place_of(map.operand(k), step->is_to_repeat);
-        const bool is_kept = is_held(*step) && !step->is_to_repeat;
+        const bool is_kept = step->is_held && !step->is_to_repeat;
         const bool in_place = is_kept && spare_count_ > 0;
         if (is_kept) {
             step->made = in_place ? *spare_[--spare_count_] : Array::uninitialized({size_}, dtype_);
@@ -172,7 +184,7 @@ Place DeferredPlan::place_of(Step& step) {
 
 Place DeferredPlan::place_of(const Array& operand, bool again) {
     if (operand.size() == size_) {
-        // The one step that reads it does so before any later step writes the same elements.
+        // The one step that reads it does so before any later step writes the same elements, and only now.
         if (operand.unique() && !operand.function() && !again) spare_[spare_count_++] = &operand;
         return {const_cast<std::byte*>(operand.data<std::byte>())};
     }

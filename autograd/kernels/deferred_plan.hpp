@@ -34,6 +34,19 @@ private:
     Index spare_ = 0, count_ = 0;
 };
 
+/// The arrays that a result is made of; few, for each is fetched again with it, and held as long as it waits.
+class Sources {
+public:
+    /// Whether there was room.
+    bool add(const void* array);
+    bool add(const Sources& others);
+    bool is_empty() const { return count_ == 0; }
+
+private:
+    std::array<const void*, 3> those_;
+    std::size_t count_ = 0;
+};
+
 /// All passes that a result waits for, in an order in which they can be done. Where products are among them, the gradients
 /// that wait for these too: each block of rows is read once.
 class DeferredPlan {
@@ -60,8 +73,9 @@ private:
         Step* from[most_operands] = {};  ///< earlier steps, where operands wait too
         std::uint32_t readers = 0;       ///< operands of later steps and of gradients
         std::uint32_t to_come = 0;       ///< of these, those that have no place yet
-        Index depth = 0;                 ///< steps from arrays to it, where it may be computed again; else 0
-        Index only_holds = 0;            ///< arrays that would last for that only
+        bool is_held = false;            ///< by others than steps, or asked for
+        Sources sources;                 ///< what it is made of, where it may be computed again
+        Index depth = 0;                 ///< steps from these to it; else 0
         bool is_to_repeat = false;       ///< goes on waiting, to be computed again
         Array made;                      ///< the result, where it is kept
         Place out, in[most_operands];
@@ -93,7 +107,6 @@ private:
     void gather_gradients();
     bool is_ready(const DeferredMap& map, Deferred::Seen& seen) const;
     void lay_out();
-    bool is_held(const Step& step) const;
     void choose_what_to_repeat();
     Place place_of(Step& step);
     Place place_of(const Array& operand, bool again);
