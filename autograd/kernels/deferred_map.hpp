@@ -15,7 +15,7 @@
 /// (deferred_product.hpp).
 namespace xtape::kernels {
 
-/// A function whose results are faster computed again than fetched from memory: a few additions or multiplications.
+/// A function of a few instructions: what it gives need not be kept where few arrays make it again.
 template <class F>
 struct Cheap : F {
     using F::operator();
