@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(each_may_ask_whether_it_is_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(another_thread_may_let_go_of_what_is_needed_again) {
-    constexpr int rounds = 1500;
+    constexpr int rounds = 400;
     constexpr Index fewer = 70001;
     Generator generator(1);
     const Array x = random::uniform({fewer}, 0.1, 0.9, generator, float32);
