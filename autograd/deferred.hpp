@@ -34,8 +34,8 @@ public:
     /// How this array will be computed; null when it has its elements.
     static Deferred* of(const Array& array);
 
-    /// Computes the array's elements and fulfils it, and whatever else it keeps of what it computes on the way. Or goes a step towards that,
-    /// as computing an operand or waiting for another thread: then this may be gone.
+    /// Computes the array's elements and fulfils it, and whatever else it keeps of what it computes on the way. Or goes a step
+    /// towards that, as computing an operand or waiting for another thread: then this may be gone.
     virtual void evaluate(Turn& turn) = 0;
 
     const Array& operand(std::size_t k) const { return operands_[k]; }

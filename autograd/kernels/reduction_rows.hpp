@@ -13,7 +13,7 @@ inline constexpr Index narrow = 64;  // elements: shorter rows are taken several
 template <class T>
 inline constexpr bool narrow_fits_registers = 3 * narrow / lanes<T> < vector_registers;
 
-/// add_rows for narrow rows: their sums stay in registers, and memory is read in order.
+/// add_rows for rows of `narrow` elements: their sums stay in registers, and memory is read in order.
 template <class Op, class T>
 void add_narrow_rows(T* sums, const T* centre, const T* x, Index stride, Index rows) {
     constexpr Index batches = narrow / lanes<T>;

@@ -68,8 +68,9 @@ private:
 template <class T>
 inline constexpr Index strip_elements = static_cast<Index>(1024 / sizeof(T));
 
-/// How far ahead elements of runs that are combined are asked for. AMD's cores look ahead in a long run best by themselves (0),
-/// but see too late what short ones need, for so many instructions go with each.
+/// How far ahead elements of runs that are combined are asked for: where places take turns, by what a strip goes on. AMD's
+/// cores look ahead in a long run best by themselves (0), but see too late what short ones need, for so many instructions go
+/// with each.
 template <class T>
 Index ahead_of_runs(bool short_runs) {
     constexpr Index far_bytes = 12 * 1024;
