@@ -185,6 +185,23 @@ BOOST_AUTO_TEST_CASE(same_bits_for_one_and_two_threads) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_run_gives_the_same_wherever_it_stands) {
+    // As many as a batch has lanes are combined together; those that are left, and what may be read past their end, otherwise.
+    for (const DType dtype : {float32, float64}) {
+        for (Index length = 1; length < 290; ++length) {
+            const Variable run = scattered({length}, dtype), x = broadcast_to(run, {37, length});
+            for (const Reduction& reduction : reductions) {
+                const Variable y = reduction.call(x, 1, false);
+                const Values got = values(y), expected(37, reduction.of(values(run)));
+                const std::string label =
+                    reduction.name + (" of 37 runs of " + std::to_string(length)) + " in " + name_of(dtype);
+                BOOST_TEST((got == Values(37, got[0])), label);
+                BOOST_TEST(close(y, expected, dtype == float32 ? 3e-6 : 1e-13), label);
+            }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_long_float32_sum_keeps_its_digits) {
     // 0.1 rounded to float32, ten million times: a plain float32 loop gives 1087937.
     for (const Shape& shape : {Shape{10'000'000, 1}, Shape{1, 10'000'000}, Shape{10'000'000 / 80, 80}}) {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include <xtape/autograd/kernels/fold.hpp>
 #include <xtape/autograd/kernels/gemm_paths.hpp>
-#include <xtape/autograd/kernels/reduction_runs.hpp>
 #include <xtape/autograd/kernels/scratch.hpp>
 
 /// Products of a matrix and a vector: the matrix is read once, as it lies, at the speed of memory.

@@ -65,6 +65,7 @@ public:
         } else {
             const RunReducer<Op, T> reducer(plan_.run, x_ + elements_, in_turn_);
             const Index groups = tasks_ / chunks_;
+            if (plan_.outer == 1) begin = reduce_adjacent(reducer, begin, end, partials);
             Strips(end - begin, in_turn_).each([&](Index item, Index) {
                 const Index task = begin + item;
                 reduce_runs(reducer, task % groups * abreast_, task / groups, partials);
@@ -86,6 +87,15 @@ private:
         const T* x = x_ + plan_.output_offset(output) + plan_.block_offset(piece / pieces_per_run_);
         const RunReducer<Op, T> reducer(end - begin, x_ + elements_, in_turn_);
         return Fold<Op, T>::one(reducer.one(x + begin, Batch<T>(Op::centred ? centre_[output] : T{0})));
+    }
+
+    /// Of the tasks [begin, end), batches of runs right after one another, as many as can be done so; returns the next.
+    Index reduce_adjacent(const RunReducer<Op, T>& reducer, Index begin, Index end, T* partials) const {
+        const Index first = begin * abreast_, runs = std::min(end * abreast_, plan_.outputs) - first;
+        const Index batches = reducer.adjacent_batches(x_ + first * plan_.run, runs);
+        if constexpr (!Op::centred)
+            if (batches > 0) reducer.adjacent(x_ + first * plan_.run, batches, partials + first);
+        return begin + batches;
     }
 
     /// Whole runs of up to `abreast_` outputs: the runs of a block lie side by side, so that memory is read in order. The

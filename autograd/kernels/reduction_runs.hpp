@@ -1,12 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <utility>
+#include <type_traits>
 
+#include <xtape/autograd/kernels/fold.hpp>
 #include <xtape/autograd/kernels/simd.hpp>
 #include <xtape/autograd/kernels/streaming.hpp>
 
-/// Contiguous runs combined by an Op (see reduction.hpp), each to one batch of partial results, and batches to numbers.
+/// Contiguous runs combined by an Op (see reduction.hpp), each to one batch of partial results.
 namespace xtape::kernels {
 
 /// Combines runs of one length, as many at once as a batch has lanes. Where a run ends within a batch, its last lanes are
@@ -47,6 +48,26 @@ public:
         }
     }
 
+    /// How many batches of runs `adjacent` does where so many runs lie one right after the last: none of long ones, to which
+    /// what goes on around a run is nothing.
+    Index adjacent_batches(const T* x, Index runs) const {
+        if (Op::centred || length_ >= strip_elements<T> || end_ - x < N) return 0;
+        const Index before_end = length_ < N ? (end_ - x - N) / length_ + 1 : runs;  // may be read as whole batches
+        return std::min(runs, before_end) / N;
+    }
+
+    /// results[i] for run i of so many batches of runs, each right after the last; the same bits as by `many`. Runs are asked
+    /// for as a whole some time before.
+    void adjacent(const T* x, Index batches, T* results) const {
+        if (is_unrolled()) return adjacent_unrolled<most_unrolled>(x, batches, results);
+        fold_adjacent(x, batches, results, [this](const T* run, Batch<T>* sums) {
+            for (Index i = 0; i < N; ++i, run += length_) {
+                ask_for(run, adjacent_ahead<T>, length_);
+                sums[i] = one(run, Batch<T>(T{0}));
+            }
+        });
+    }
+
     /// A run of at least a batch. A long one goes by strips, so that rounding grows with the length of one of their parts
     /// and with their number only.
     Batch<T> one(const T* x, const Batch<T>& centre) const {
@@ -83,25 +104,62 @@ private:
     /// read in order as fast as can be.
     template <Index batches, class Each, class Centre>
     void unrolled(const Each& each, const Centre& centre) const {
+        const auto load = [this](const T* from) { return load_ahead(from); };
         if (length_ / N < batches) {
             if constexpr (batches > 1) unrolled<batches - 1>(each, centre);
         } else if (left_ == 0) {
-            each([&](const T* run, Index i) { return whole<0, batches>(run, centre(i)); });
+            each([&](const T* run, Index i) { return short_run<batches, false>(run, centre(i), load); });
         } else {
-            each([&](const T* run, Index i) {
-                const Batch<T> c = centre(i), sum = whole<0, batches>(run, c);
-                return Op::combine(sum, padded(load_ahead(run + length_ - N), c));
+            each([&](const T* run, Index i) { return short_run<batches, true>(run, centre(i), load); });
+        }
+    }
+
+    template <Index batches>
+    void adjacent_unrolled(const T* x, Index count, T* results) const {
+        const auto fold = [&](auto ragged) {
+            fold_adjacent(x, count, results, [this](const T* run, Batch<T>* sums) {
+                const auto load = [](const T* from) { return Batch<T>::load_unaligned(from); };
+                ask_for(run, adjacent_ahead<T>, N * length_);
+#pragma GCC unroll 16
+                for (Index i = 0; i < N; ++i)
+                    sums[i] = short_run<batches, decltype(ragged)::value>(run + i * length_, Batch<T>(T{0}), load);
             });
+        };
+        if constexpr (batches > 0) {
+            if (length_ / N < batches) return adjacent_unrolled<batches - 1>(x, count, results);
+            if (left_ == 0) return fold(std::false_type());
+        }
+        fold(std::true_type());
+    }
+
+    /// combine(first run, sums) for every batch of runs, and what that makes folded.
+    template <class Combine>
+    void fold_adjacent(const T* x, Index count, T* results, const Combine& combine) const {
+        Strips(count, in_turn_).each([&](Index item, Index) {
+            Batch<T> sums[N];
+            combine(x + item * N * length_, sums);
+            Fold<Op, T>::many(sums).store_unaligned(results + item * N);
+        });
+    }
+
+    /// A run of so many whole batches, and a rest if it is ragged.
+    template <Index batches, bool ragged, class Load>
+    Batch<T> short_run(const T* x, const Batch<T>& centre, const Load& load) const {
+        if constexpr (batches == 0) {
+            return padded(load(x), centre);
+        } else {
+            const Batch<T> sum = whole<0, batches>(x, centre, load);
+            return ragged ? Op::combine(sum, padded(load(x + length_ - N), centre)) : sum;
         }
     }
 
     /// Batches [begin, end) of a run, in pairs of pairs.
-    template <Index begin, Index end>
-    Batch<T> whole(const T* x, const Batch<T>& c) const {
+    template <Index begin, Index end, class Load>
+    Batch<T> whole(const T* x, const Batch<T>& c, const Load& load) const {
         if constexpr (end - begin == 1)
-            return Op::map(load_ahead(x + begin * N), c);
+            return Op::map(load(x + begin * N), c);
         else
-            return Op::combine(whole<begin, (begin + end) / 2>(x, c), whole<(begin + end) / 2, end>(x, c));
+            return Op::combine(whole<begin, (begin + end) / 2>(x, c, load), whole<(begin + end) / 2, end>(x, c, load));
     }
 
     /// Four independent results, so that one addition need not wait for the last.
@@ -157,49 +215,6 @@ private:
     bool in_turn_;
     Index ahead_;
     xsimd::batch_bool<T> padded_;
-};
-
-/// The lanes of batches folded to numbers: each half onto the other until one is left, alone or as many batches at once as
-/// there are lanes, to the same bits.
-template <class Op, class T>
-class Fold {
-public:
-    static constexpr Index N = lanes<T>;
-
-    static T one(const Batch<T>& batch) {
-        alignas(64) T lane[N];
-        batch.store_aligned(lane);
-        for (Index half = N / 2; half > 0; half /= 2)
-            for (Index i = 0; i < half; ++i) lane[i] = Op::combine(lane[i], lane[i + half]);
-        return lane[0];
-    }
-
-    /// Lane i of the result is one(batches[i]).
-    static Batch<T> many(Batch<T>* batches) { return halves<N / 2>(batches); }
-
-private:
-    using Lanes = std::make_integer_sequence<int, static_cast<int>(N)>;
-
-    template <Index half>
-    static Batch<T> halves(Batch<T>* batches) {
-        if constexpr (half == 0) {
-            return batches[0];
-        } else {
-#pragma GCC unroll 16
-            for (Index i = 0; i < half; ++i)
-                batches[i] = folded<half>(as_vector(batches[i]), as_vector(batches[i + half]), Lanes());
-            return halves<half / 2>(batches);
-        }
-    }
-
-    /// Halves of `half` lanes folded onto one another, of x in the first of each two and of y in the second.
-    template <Index half, int... lane>
-    static Batch<T> folded(const Vector<T>& x, const Vector<T>& y, std::integer_sequence<int, lane...>) {
-        constexpr int h = static_cast<int>(half), n = static_cast<int>(N);
-        const Vector<T> first = __builtin_shufflevector(x, y, ((lane & h) ? n + lane - h : lane)...);
-        const Vector<T> second = __builtin_shufflevector(x, y, ((lane & h) ? n + lane : lane + h)...);
-        return Op::combine(as_batch<T>(first), as_batch<T>(second));
-    }
 };
 
 }  // namespace xtape::kernels

@@ -77,11 +77,22 @@ Index ahead_of_runs(bool short_runs) {
     return gains_by_turns() ? strip_elements<T> : short_runs ? far_bytes / static_cast<Index>(sizeof(T)) : 0;
 }
 
+/// How far ahead runs side by side are asked for, which are as many as there are lanes.
+template <class T>
+inline constexpr Index adjacent_ahead = static_cast<Index>(6 * 1024 / sizeof(T));
+
 /// Has the line of the cache with first[i] fetched, which will be needed soon if it is in the array at all.
 template <class T>
 void ask_for(const T* first, Index i) {
     const auto place = reinterpret_cast<std::uintptr_t>(first) + static_cast<std::uintptr_t>(i) * sizeof(T);
     __builtin_prefetch(reinterpret_cast<const void*>(place));
+}
+
+/// The same for all lines of the n elements from first[i] on.
+template <class T>
+void ask_for(const T* first, Index i, Index n) {
+    constexpr Index line = static_cast<Index>(64 / sizeof(T));
+    for (Index k = 0; k < n; k += line) ask_for(first, i + k);
 }
 
 /// Whether store_past_caches may write here.
