@@ -22,7 +22,7 @@ public:
         return lane[0];
     }
 
-    /// Lane i of the result is one(batches[i]).
+    /// Lane i of the result is one(batches[i]). Inlined, so that the batches may stay in registers.
     [[gnu::always_inline]] static Batch<T> many(Batch<T>* batches) { return halves<N / 2>(batches); }
 
 private:

@@ -65,7 +65,8 @@ public:
         } else {
             const RunReducer<Op, T> reducer(plan_.run, x_ + elements_, in_turn_);
             const Index groups = tasks_ / chunks_;
-            if (plan_.outer == 1) begin = reduce_adjacent(reducer, begin, end, partials);
+            if constexpr (!Op::centred)
+                if (plan_.outer == 1) begin = reduce_adjacent(reducer, begin, end, partials);
             Strips(end - begin, in_turn_).each([&](Index item, Index) {
                 const Index task = begin + item;
                 reduce_runs(reducer, task % groups * abreast_, task / groups, partials);
@@ -93,8 +94,7 @@ private:
     Index reduce_adjacent(const RunReducer<Op, T>& reducer, Index begin, Index end, T* partials) const {
         const Index first = begin * abreast_, runs = std::min(end * abreast_, plan_.outputs) - first;
         const Index batches = reducer.adjacent_batches(x_ + first * plan_.run, runs);
-        if constexpr (!Op::centred)
-            if (batches > 0) reducer.adjacent(x_ + first * plan_.run, batches, partials + first);
+        reducer.adjacent(x_ + first * plan_.run, batches, partials + first);
         return begin + batches;
     }
 

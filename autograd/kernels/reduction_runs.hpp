@@ -51,12 +51,12 @@ public:
     /// How many batches of runs `adjacent` does where so many runs lie one right after the last: none of long ones, to which
     /// what goes on around a run is nothing.
     Index adjacent_batches(const T* x, Index runs) const {
-        if (Op::centred || length_ >= strip_elements<T> || end_ - x < N) return 0;
+        if (length_ >= strip_elements<T> || end_ - x < N) return 0;
         const Index before_end = length_ < N ? (end_ - x - N) / length_ + 1 : runs;  // may be read as whole batches
         return std::min(runs, before_end) / N;
     }
 
-    /// results[i] for run i of so many batches of runs, each right after the last; the same bits as by `many`. Runs are asked
+    /// results[i] for run i of so many batches of runs without centres, each right after the last; the same bits as by `many`. Runs are asked
     /// for as a whole some time before.
     void adjacent(const T* x, Index batches, T* results) const {
         if (is_unrolled()) return adjacent_unrolled<most_unrolled>(x, batches, results);
@@ -114,6 +114,7 @@ private:
         }
     }
 
+    /// Runs of at most so many whole batches, and a rest: `adjacent` without a loop over batches.
     template <Index batches>
     void adjacent_unrolled(const T* x, Index count, T* results) const {
         const auto fold = [&](auto ragged) {
